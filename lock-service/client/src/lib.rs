@@ -1,0 +1,9 @@
+//! How others speak to lock-service: its wire types and a client that finds a
+//! living instance.
+//!
+//! Must not know: etcd, the rules of holding, any other service.
+
+mod client;
+pub mod wire;
+
+pub use client::{ChangeFeed, LockClient, LockClientConfig, LockError};

@@ -1,0 +1,327 @@
+//! What travels between lock-service and those who call it. JSON over HTTP/2.
+//!
+//! An operation of the seat protocol is `POST /v1/{operation}`. A refusal that
+//! belongs to the protocol is a verdict in a 200 answer; a problem body means
+//! that the operation was not tried (503) or that its outcome is unknown (504).
+
+use std::collections::BTreeMap;
+
+use seat_model::{
+    BookingId, Conflict, Fence, Nonce, PerformanceId, PlanId, PublicSeatState, SeatId, SeatState,
+    ShardEpoch, ShardId, ShowId, Timestamp, UserId,
+};
+use serde::{Deserialize, Serialize};
+
+/// A seat with what the buyer was told it costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricedSeat {
+    /// The seat.
+    pub seat: SeatId,
+    /// Its tier.
+    pub tier: String,
+    /// Minor units of the performance's currency.
+    pub price: u64,
+}
+
+/// Which seats are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Choice {
+    /// Exactly these, at most ten.
+    Seats {
+        /// The seats.
+        seats: Vec<PricedSeat>,
+        /// Refuse a choice that leaves a lone free seat; needs `plan`.
+        refuse_orphans: bool,
+    },
+    /// The best available.
+    Pick {
+        /// The tier to choose from.
+        tier: String,
+        /// What one seat of it costs.
+        price: u64,
+        /// How many seats, accessible ones included.
+        quantity: u32,
+        /// Exactly so many of them accessible.
+        accessible: u32,
+        /// Whether the seats may be apart.
+        accept_split: bool,
+    },
+}
+
+/// Takes seats: a hold, or straight to `confirming` where `pin` is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acquire {
+    /// The performance.
+    pub performance: PerformanceId,
+    /// Its show.
+    pub show: ShowId,
+    /// Its seating plan, which lock-service must have been given.
+    pub plan: PlanId,
+    /// The booking; made from (user, show, key), so a resend is the same booking.
+    pub booking: BookingId,
+    /// For whom.
+    pub user: UserId,
+    /// Hash of the request's body: another one under the same booking is refused (INV-8).
+    pub body_hash: String,
+    /// Which seats.
+    pub choice: Choice,
+    /// How long the hold lives at first.
+    pub ttl_ms: u64,
+    /// How long it can live with every extension.
+    pub max_ms: u64,
+    /// Held and bought seats a customer may have of this performance.
+    pub max_seats_per_customer: u32,
+    /// Take the seats as `confirming` at once; the payment is authorised already.
+    pub pin: Option<Pin>,
+}
+
+/// Whose commit the seats are pinned for, and where it will be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The shard that will have the booking.
+    pub shard: ShardId,
+    /// The placement epoch it must have there.
+    pub epoch: ShardEpoch,
+    /// Of the attempt: nobody else may commit or step back (INV-4).
+    pub nonce: Nonce,
+}
+
+/// The seats of one booking, as of one revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookedSeats {
+    /// The booking.
+    pub booking: BookingId,
+    /// Its performance.
+    pub performance: PerformanceId,
+    /// Its show.
+    pub show: ShowId,
+    /// Whose it is.
+    pub user: UserId,
+    /// What is true of all of its seats.
+    pub state: SeatState,
+    /// The seats, sorted by GUID.
+    pub seats: Vec<PricedSeat>,
+    /// How many seats were taken together; more than `seats` after a partial cancel.
+    pub taken: u32,
+    /// The revision all of them were last written at.
+    pub fence: Fence,
+    /// The revision at which they were acquired.
+    pub acquired: Fence,
+    /// Hash of the body that asked for them.
+    pub body_hash: String,
+    /// When they were acquired, on lock-service's clock.
+    pub acquired_at: Timestamp,
+    /// When the hold runs out.
+    pub deadline: Timestamp,
+    /// The first deadline, before any extension.
+    pub first_deadline: Timestamp,
+    /// The latest deadline an extension can reach.
+    pub cap: Timestamp,
+    /// Present from `confirming` on.
+    pub pin: Option<Pin>,
+}
+
+/// What became of an acquire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Acquired {
+    /// The seats are the booking's now, by this request.
+    Taken {
+        /// The seats.
+        seats: BookedSeats,
+    },
+    /// The booking had them already: look at the state, and never use the
+    /// fence of a `confirming` booking to begin another confirm.
+    Replay {
+        /// The seats as they are.
+        seats: BookedSeats,
+    },
+    /// The same booking id with another body (INV-8).
+    BodyMismatch,
+    /// Somebody else has some of them.
+    SeatTaken {
+        /// Which, and what is true of them.
+        conflicts: Vec<Conflict>,
+    },
+    /// Fewer free seats in the tier than asked for.
+    SoldOut,
+    /// Enough, but not next to each other.
+    NoAdjacentSeats,
+    /// The hand-picked choice would leave these alone.
+    LeavesSingleSeat {
+        /// The seats that nobody would want.
+        singles: Vec<SeatId>,
+    },
+    /// The customer would have more than the limit.
+    LimitPerCustomer {
+        /// How many seats the customer has of the performance.
+        has: u32,
+    },
+    /// Send the plan (`PUT /v1/plans/{id}`), then ask again.
+    PlanUnknown,
+    /// The shard map changed since `shards_revision`: read it again.
+    MapMoved,
+}
+
+/// Names a booking's seats as they were seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtFence {
+    /// The booking.
+    pub booking: BookingId,
+    /// The revision its seats were seen at.
+    pub fence: Fence,
+}
+
+/// Begins to confirm: pins the seats. The fence must have been seen `held`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeginConfirm {
+    /// The booking.
+    pub booking: BookingId,
+    /// The fence, seen `held`.
+    pub fence: Fence,
+    /// The attempt, and where it will commit.
+    pub pin: Pin,
+    /// The revision of the shard map that `pin` was read from.
+    pub shards_revision: u64,
+}
+
+/// Acquires straight to `confirming`; `acquire.pin` is present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcquireToConfirm {
+    /// The seats, the customer and the pin.
+    pub acquire: Acquire,
+    /// The revision of the shard map that the pin was read from.
+    pub shards_revision: u64,
+}
+
+/// What became of an operation on a booking's seats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Moved {
+    /// Done, now or by an earlier sending of the same.
+    Done {
+        /// The seats after it; absent once they are free.
+        seats: Option<BookedSeats>,
+    },
+    /// The seats are pinned by another attempt: never commit, answer `pending`.
+    OtherAttempt {
+        /// As they are.
+        seats: BookedSeats,
+    },
+    /// The booking has its seats, in another state or at another fence: read again.
+    Changed {
+        /// As they are.
+        seats: BookedSeats,
+    },
+    /// The booking has no seats any more.
+    Gone,
+    /// The deadline has passed: the hold may still be there, but may not be used.
+    Expired,
+    /// The hold is as late as it may become.
+    AtCap {
+        /// As they are.
+        seats: BookedSeats,
+    },
+    /// The shard map changed: read it again.
+    MapMoved,
+}
+
+/// Frees one seat of a cancelled ticket. Only where it is `sold` by this booking (INV-7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreeSeats {
+    /// The performance.
+    pub performance: PerformanceId,
+    /// The booking whose tickets were cancelled.
+    pub booking: BookingId,
+    /// The seats of those tickets.
+    pub seats: Vec<SeatId>,
+}
+
+/// What became of freeing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Freed {
+    /// None of the seats is this booking's any more.
+    Done,
+    /// Some are still `confirming`: finish first.
+    Confirming,
+}
+
+/// Where shows are placed: the key `shards`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardMap {
+    /// The shards on the ring.
+    pub shards: Vec<ShardId>,
+    /// Shows that are not where the ring says.
+    #[serde(default)]
+    pub pins: BTreeMap<ShowId, ShardId>,
+    /// Placement epochs other than the first.
+    #[serde(default)]
+    pub epochs: BTreeMap<ShowId, ShardEpoch>,
+}
+
+/// The shard map and the revision it was read at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionedShardMap {
+    /// Its `mod_revision` in etcd; 0 while there is none.
+    pub revision: u64,
+    /// The map; empty while there is none.
+    pub map: ShardMap,
+}
+
+/// Writes the shard map if it is still at this revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutShardMap {
+    /// The revision that was read; 0 to create it.
+    pub if_revision: u64,
+    /// The new map.
+    pub map: ShardMap,
+}
+
+/// Seats of a performance by tier, from the mirror.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerformanceCounts {
+    /// The revision the mirror had reached.
+    pub revision: u64,
+    /// Held or confirming seats by tier.
+    pub held: BTreeMap<String, u64>,
+    /// Sold seats by tier.
+    pub sold: BTreeMap<String, u64>,
+}
+
+/// One line of `GET /v1/changes`. A feed begins with `snapshot` (forget
+/// everything), or, where `from` could be resumed, straight with changes.
+/// Between `snapshot` and `snapshot_end` come `seats` lines with everything
+/// that is not free; afterwards each `seats` line is one change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum ChangeLine {
+    /// Forget what you know; the state as of this revision follows.
+    Snapshot {
+        /// As of.
+        revision: u64,
+    },
+    /// Seats of one performance.
+    Seats {
+        /// The performance.
+        performance: PerformanceId,
+        /// The etcd revision that changed them.
+        revision: u64,
+        /// The seats and what is true of them now.
+        seats: BTreeMap<SeatId, PublicSeatState>,
+    },
+    /// The snapshot is complete.
+    SnapshotEnd {
+        /// As of.
+        revision: u64,
+    },
+    /// Nothing newer up to this revision, which etcd confirmed at `as_of`.
+    /// Sent at least once a second while etcd answers, not at all while it is away.
+    Progress {
+        /// Up to and with.
+        revision: u64,
+        /// On lock-service's clock.
+        as_of: Timestamp,
+    },
+}
