@@ -117,9 +117,9 @@ impl Chart {
             return false;
         };
         indices.sort_unstable();
-        indices
-            .windows(2)
-            .all(|pair| pair[1] == pair[0] + 1 && self.seats[pair[0]].block == self.seats[pair[1]].block)
+        indices.windows(2).all(|pair| {
+            pair[1] == pair[0] + 1 && self.seats[pair[0]].block == self.seats[pair[1]].block
+        })
     }
 }
 

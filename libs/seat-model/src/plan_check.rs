@@ -131,7 +131,8 @@ fn check_extension(plan: &Plan, faults: &mut Vec<PlanFault>) {
     if let Some(point) = &extension.focal_point {
         check_position(point, || "x-seatlock.focal_point".to_owned(), faults);
     }
-    let guids: HashSet<&str> = plan.seats().map(|(_, _, seat, _)| seat.seat_guid.as_str()).collect();
+    let guids: HashSet<&str> =
+        plan.seats().map(|(_, _, seat, _)| seat.seat_guid.as_str()).collect();
     for guid in extension.seats.keys().filter(|guid| !guids.contains(guid.as_str())) {
         let field = format!("x-seatlock.seats[{guid:?}]");
         faults.push(PlanFault::new(field, "no seat of the plan has this GUID"));
@@ -187,7 +188,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused() {
-        let text = r#"{"name":"Hall","categories":[],"zones":[],"size":{"width":1,"height":1},"x":1}"#;
+        let text =
+            r#"{"name":"Hall","categories":[],"zones":[],"size":{"width":1,"height":1},"x":1}"#;
         assert!(serde_json::from_str::<Plan>(text).is_err());
     }
 }

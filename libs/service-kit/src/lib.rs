@@ -1,1 +1,25 @@
-//! Placeholder until its first slice lands.
+//! How a Seatlock process starts, listens, reports and stops; the same in all
+//! three services, whose `main` is one call of [`run`].
+//!
+//! Must not know: seats, shows, any store.
+
+mod admin;
+mod answer;
+mod background;
+pub mod clock;
+mod config;
+mod extract;
+mod listen;
+mod process;
+mod readiness;
+mod red;
+mod request;
+
+pub use answer::ApiProblem;
+pub use background::Background;
+pub use config::{ConfigError, ServiceConfig};
+pub use extract::{ApiJson, ApiPath, ApiQuery, BODY_LIMIT_BYTES};
+pub use listen::ListenConfig;
+pub use process::{Process, run};
+pub use readiness::{Component, Readiness};
+pub use request::{RequestId, finish_router};

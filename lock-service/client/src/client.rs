@@ -98,7 +98,10 @@ impl LockClient {
     ///
     /// # Errors
     /// See [`LockError`].
-    pub async fn acquire_to_confirm(&self, request: &AcquireToConfirm) -> Result<Acquired, LockError> {
+    pub async fn acquire_to_confirm(
+        &self,
+        request: &AcquireToConfirm,
+    ) -> Result<Acquired, LockError> {
         self.post(request.acquire.show.as_str(), "acquire-to-confirm", request).await
     }
 
@@ -122,7 +125,11 @@ impl LockClient {
     ///
     /// # Errors
     /// See [`LockError`].
-    pub async fn begin_confirm(&self, show: &ShowId, begin: &BeginConfirm) -> Result<Moved, LockError> {
+    pub async fn begin_confirm(
+        &self,
+        show: &ShowId,
+        begin: &BeginConfirm,
+    ) -> Result<Moved, LockError> {
         self.post(show.as_str(), "begin-confirm", begin).await
     }
 
@@ -163,7 +170,11 @@ impl LockClient {
     ///
     /// # Errors
     /// See [`LockError`].
-    pub async fn booking(&self, show: &ShowId, booking: BookingId) -> Result<Option<BookedSeats>, LockError> {
+    pub async fn booking(
+        &self,
+        show: &ShowId,
+        booking: BookingId,
+    ) -> Result<Option<BookedSeats>, LockError> {
         self.get(show.as_str(), &format!("/v1/bookings/{booking}")).await
     }
 
@@ -180,7 +191,11 @@ impl LockClient {
     ///
     /// # Errors
     /// See [`LockError`].
-    pub async fn counts(&self, show: &ShowId, performance: &PerformanceId) -> Result<PerformanceCounts, LockError> {
+    pub async fn counts(
+        &self,
+        show: &ShowId,
+        performance: &PerformanceId,
+    ) -> Result<PerformanceCounts, LockError> {
         self.get(show.as_str(), &format!("/v1/performances/{performance}/counts")).await
     }
 
@@ -223,7 +238,9 @@ impl LockClient {
                 Ok(Ok(answer)) if answer.status() == StatusCode::OK => {
                     return Ok(ChangeFeed::new(answer.bytes_stream()));
                 }
-                Ok(Ok(answer)) => last = LockError::NotApplied(format!("answered {}", answer.status())),
+                Ok(Ok(answer)) => {
+                    last = LockError::NotApplied(format!("answered {}", answer.status()))
+                }
                 Ok(Err(error)) => {
                     self.pass_over(instance);
                     last = LockError::NotApplied(error.to_string());
@@ -303,7 +320,8 @@ impl LockClient {
         })?;
         if status.is_success() {
             let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-            return serde_json::from_slice(text).map_err(|error| LockError::Unknown(error.to_string()));
+            return serde_json::from_slice(text)
+                .map_err(|error| LockError::Unknown(error.to_string()));
         }
         let problem: Problem = serde_json::from_slice(&bytes)
             .map_err(|_| LockError::Unknown(format!("answered {status} without a problem body")))?;
@@ -420,7 +438,8 @@ mod tests {
 
     #[tokio::test]
     async fn lines_are_cut_wherever_the_packets_end() {
-        let text = "{\"line\":\"snapshot\",\"revision\":1}\n{\"line\":\"snapshot_end\",\"revision\":1}\n";
+        let text =
+            "{\"line\":\"snapshot\",\"revision\":1}\n{\"line\":\"snapshot_end\",\"revision\":1}\n";
         let packets: Vec<_> =
             text.as_bytes().chunks(7).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
         let mut feed = ChangeFeed::new(futures_util::stream::iter(packets));

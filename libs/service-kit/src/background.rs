@@ -1,0 +1,76 @@
+//! Loops that run beside the requests, are restarted when they fail, and end
+//! with the process.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// First pause after a failure; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The background work of a process. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Background {
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Background {
+    /// Cancelled when the process begins to stop: end streams and loops on it.
+    #[must_use]
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Runs work to its end, even when nobody waits for it any more: a client
+    /// that hangs up must not tear a half-made booking. The process waits for
+    /// it (up to its drain deadline) before it exits.
+    pub fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn(work)
+    }
+
+    /// Keeps a loop running: when `work` returns or fails it is started again
+    /// after a pause, until shutdown, which drops it at its next await.
+    pub fn supervise<F, Fut, E>(&self, name: &'static str, mut work: F)
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send,
+        E: std::fmt::Display,
+    {
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                let started = tokio::time::Instant::now();
+                let failure = tokio::select! {
+                    ended = work() => ended.err().map(|error| error.to_string()),
+                    () = shutdown.cancelled() => return,
+                };
+                if started.elapsed() > LONGEST_PAUSE * 2 {
+                    pause = FIRST_PAUSE;
+                }
+                if let Some(error) = failure {
+                    tracing::warn!(task = name, error, "ended; starting it again");
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = shutdown.cancelled() => return,
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        });
+    }
+
+    /// Ends every loop and waits for unfinished work.
+    pub(crate) async fn drain(&self, deadline: Duration) -> bool {
+        self.shutdown.cancel();
+        self.tasks.close();
+        tokio::time::timeout(deadline, self.tasks.wait()).await.is_ok()
+    }
+}

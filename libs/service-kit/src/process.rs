@@ -1,0 +1,150 @@
+//! `main`, the same in all three services: parse, load and check the
+//! configuration, telemetry, bind, build, run, drain with a deadline, exit code.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use axum::Router;
+use clap::Parser;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::background::Background;
+use crate::config::{self, ServiceConfig};
+use crate::listen::{self, ListenConfig};
+use crate::readiness::Readiness;
+use crate::red::Red;
+use crate::{admin, request};
+
+/// The command line of a service.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The configuration file (TOML).
+    #[arg(long)]
+    config: PathBuf,
+}
+
+/// What a service is given to build itself with.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// What it needs and whether it has it.
+    pub readiness: Readiness,
+    /// Where its metrics are registered.
+    pub registry: Registry,
+    /// Its background work, and the token that ends it.
+    pub background: Background,
+}
+
+/// Runs a service to its end. `build` makes the router; what must keep running
+/// beside it goes to [`Process::background`]. `env_prefix` such as `LOCK_SERVICE_`.
+pub fn run<C, B, F, E>(env_prefix: &str, build: B) -> ExitCode
+where
+    C: ServiceConfig,
+    B: FnOnce(C, Process) -> F,
+    F: Future<Output = Result<Router, E>>,
+    E: std::fmt::Display,
+{
+    let args = Args::parse();
+    start_telemetry();
+    let config: C = match config::load(&args.config, env_prefix) {
+        Ok(config) => config,
+        Err(error) => return failed("the configuration is refused", &error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed("no runtime", &error),
+    };
+    runtime.block_on(run_until_told(config, build))
+}
+
+async fn run_until_told<C, B, F, E>(config: C, build: B) -> ExitCode
+where
+    C: ServiceConfig,
+    B: FnOnce(C, Process) -> F,
+    F: Future<Output = Result<Router, E>>,
+    E: std::fmt::Display,
+{
+    let name = config.name().to_owned();
+    let how = config.listen();
+    let bound =
+        tokio::try_join!(TcpListener::bind(how.listen), TcpListener::bind(how.admin_listen));
+    let (listener, admin_listener) = match bound {
+        Ok(bound) => bound,
+        Err(error) => return failed("could not bind", &error),
+    };
+    let process = Process {
+        readiness: Readiness::default(),
+        registry: Registry::new(),
+        background: Background::default(),
+    };
+    let red = match register_process_metrics(&process.registry) {
+        Ok(red) => red,
+        Err(error) => return failed("could not register metrics", &error),
+    };
+    // The admin port answers while the service is still being built, so that
+    // an operator can read what it waits for.
+    let admin = admin::router(process.readiness.clone(), process.registry.clone());
+    let admin_end = process.background.shutdown().child_token();
+    let admin_how = ListenConfig { max_connections: 64, ..how };
+    let admin = tokio::spawn(listen::serve(admin_listener, admin, admin_how, admin_end));
+
+    let router = tokio::select! {
+        built = build(config, process.clone()) => match built {
+            Ok(router) => router,
+            Err(error) => return failed("could not start", &error),
+        },
+        () = told_to_stop() => return ExitCode::SUCCESS,
+    };
+    let router = request::finish_router(router, red);
+    let shutdown = process.background.shutdown();
+    tracing::info!(service = name, listen = %how.listen, admin = %how.admin_listen, "serving");
+    tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            told_to_stop().await;
+            shutdown.cancel();
+        }
+    });
+    let served = listen::serve(listener, router, how, shutdown).await;
+    let finished = process.background.drain(how.drain).await;
+    admin.abort();
+    if served && finished {
+        tracing::info!(service = name, "stopped");
+        ExitCode::SUCCESS
+    } else {
+        tracing::error!(service = name, served, finished, "stopped before everything had ended");
+        ExitCode::FAILURE
+    }
+}
+
+fn register_process_metrics(registry: &Registry) -> prometheus::Result<Red> {
+    registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+    Red::new(registry)
+}
+
+/// JSON lines on standard output; `RUST_LOG` chooses, `info` otherwise.
+fn start_telemetry() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
+}
+
+async fn told_to_stop() {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the default action ends the process anyway.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> ExitCode {
+    tracing::error!(%error, "{what}");
+    ExitCode::FAILURE
+}
