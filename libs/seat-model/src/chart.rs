@@ -123,7 +123,9 @@ impl Chart {
     }
 }
 
-/// The median distance between seats that follow one another; infinite for a lone seat.
+/// The median distance between seats that follow one another; infinite for a
+/// lone seat. Of two middle ones the smaller: in a short row the aisle is half
+/// of the gaps, and must not pass for the usual.
 fn usual_spacing(places: impl Iterator<Item = Position>) -> f64 {
     let places: Vec<_> = places.collect();
     let mut gaps: Vec<f64> = places.windows(2).map(|pair| pair[0].distance(pair[1])).collect();
@@ -131,7 +133,7 @@ fn usual_spacing(places: impl Iterator<Item = Position>) -> f64 {
         return f64::INFINITY;
     }
     gaps.sort_unstable_by(f64::total_cmp);
-    gaps[gaps.len() / 2]
+    gaps[(gaps.len() - 1) / 2]
 }
 
 /// The middle of the front-most edge: of all seats, as wide as they reach, at the smallest `y`.
@@ -179,6 +181,13 @@ mod tests {
         assert!(!chart.next_to_each_other(&[id(2), id(3)]));
         assert!(chart.next_to_each_other(&[id(3), id(4)]));
         assert!(!chart.next_to_each_other(&[id(0), id(2)]));
+    }
+
+    #[test]
+    fn an_aisle_in_a_short_row_is_not_its_usual_spacing() {
+        let chart = chart(&[0.0, 1.0, 3.0]);
+        assert!(chart.next_to_each_other(&[id(0), id(1)]));
+        assert!(!chart.next_to_each_other(&[id(1), id(2)]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::prepared::{Prepared, TierSeats};
 use crate::wanted::{Choice, Step, Wanted};
 
 /// How many of the nearest seats are looked at before any more.
-const FIRST_REACH: usize = 64;
+const FIRST_REACH: usize = 16;
 
 /// What one person sitting alone costs: more than any distance. Distances take
 /// 52 bits at most, ten of them 56.
