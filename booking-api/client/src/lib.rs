@@ -1,1 +1,14 @@
-//! Placeholder until its first slice lands.
+//! What booking-api says and is told on the wire, and a client that speaks it
+//! as a customer or an organiser would.
+//!
+//! Must not know: how booking-api decides anything.
+
+mod client;
+mod wire;
+
+pub use client::{Answer, BookingClient, CallError, Refusal};
+pub use wire::{
+    Book, Booking, BookingState, Bookings, Confirm, Item, Links, OrphanRule, PerformanceCreate,
+    PerformanceCreated, PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session,
+    SessionCreate, Show, ShowCreate, Ticket, TicketState, TierSales, TierSeats, User, UserCreate,
+};

@@ -1,0 +1,15 @@
+//! The wire types of `design/api.md`. Requests refuse unknown fields; answers
+//! may gain members, so readers of answers ignore what they do not know.
+
+mod account;
+mod booking;
+mod organise;
+
+pub use account::{Session, SessionCreate, User, UserCreate};
+pub use booking::{
+    Book, Booking, BookingState, Bookings, Confirm, Item, Links, Ticket, TicketState,
+};
+pub use organise::{
+    OrphanRule, PerformanceCreate, PerformanceCreated, PerformanceDeleted, PerformanceSales,
+    PlanImported, Sales, Show, ShowCreate, TierSales, TierSeats,
+};
