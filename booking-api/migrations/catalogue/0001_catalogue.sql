@@ -5,7 +5,7 @@
 -- Ids and everything compared byte by byte are utf8mb4_bin. Times are
 -- milliseconds since the Unix epoch, in UTC.
 
-CREATE TABLE users (
+CREATE TABLE IF NOT EXISTS users (
     user_id       VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     name          VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     phone         VARCHAR(40)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE users (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- Immutable: the id is a digest of the body.
-CREATE TABLE plans (
+CREATE TABLE IF NOT EXISTS plans (
     plan_id       VARCHAR(64)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     name          VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     -- The plan as JSON, in canonical form (keys in the format's order).
@@ -34,7 +34,7 @@ CREATE TABLE plans (
     PRIMARY KEY (plan_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
-CREATE TABLE shows (
+CREATE TABLE IF NOT EXISTS shows (
     show_id       VARCHAR(64)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     name          VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     -- Lower case, for the search of people who look.
@@ -44,7 +44,7 @@ CREATE TABLE shows (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- A performance never changes once made, except that it may be deleted.
-CREATE TABLE performances (
+CREATE TABLE IF NOT EXISTS performances (
     performance_id VARCHAR(64)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     show_id        VARCHAR(64)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     location       VARCHAR(120) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -78,7 +78,7 @@ CREATE TABLE performances (
 
 -- First answers of catalogue-writing calls, written in the transaction of the
 -- change itself (INV-8).
-CREATE TABLE idempotency_keys (
+CREATE TABLE IF NOT EXISTS idempotency_keys (
     -- Whose key it is: `user:` and the subject, or `email:` and the address of
     -- somebody who signs up.
     scope         VARCHAR(280) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
