@@ -1,0 +1,350 @@
+//! What still works while something is away, and that it comes back by itself.
+//! These tests break the platform, so they run one after the other.
+
+use std::time::{Duration, Instant};
+
+use chaos_tests::{Caller, eventually};
+use local_cluster::NodeKind;
+use seat_model::Code;
+use serde_json::{Value, json};
+
+use crate::world::{Show, World, date_in};
+
+/// How a node is taken away.
+#[derive(Debug, Clone, Copy)]
+enum Blow {
+    Kill,
+    Pause,
+}
+
+impl World {
+    /// Two shows that are on different shards, in the order of the shards.
+    pub async fn a_show_on_each_shard(&self, name: &str) -> Vec<Show> {
+        let shards = self.cluster.names_of(NodeKind::Shard);
+        let mut found: Vec<Option<Show>> = vec![None; shards.len()];
+        while found.iter().any(Option::is_none) {
+            let show = self.show(name).await;
+            for (i, shard) in shards.iter().enumerate() {
+                if self.shard_has(shard, &show).await {
+                    found[i].get_or_insert(show.clone());
+                }
+            }
+        }
+        found.into_iter().flatten().collect()
+    }
+
+    async fn shard_has(&self, shard: &str, show: &Show) -> bool {
+        let url = self.cluster.mysql_url(shard).expect("a shard");
+        let mut connection =
+            <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.expect("the shard");
+        let placed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM placement WHERE show_id = ?")
+            .bind(&show.show_id)
+            .fetch_one(&mut connection)
+            .await
+            .expect("the placement table");
+        placed == 1
+    }
+
+    async fn strike(&self, node: &str, blow: Blow) {
+        match blow {
+            Blow::Kill => self.cluster.kill(node).await.expect("killed"),
+            Blow::Pause => self.cluster.pause(node).await.expect("paused"),
+        }
+    }
+
+    async fn heal(&self, node: &str, blow: Blow) {
+        match blow {
+            Blow::Kill => self.cluster.restart(node).await.expect("restarted"),
+            Blow::Pause => self.cluster.resume(node).await.expect("resumed"),
+        }
+        self.cluster.wait_healthy(Duration::from_secs(30)).await.expect("healthy again");
+    }
+}
+
+fn at_once(show: &Show) -> Value {
+    json!({"performance_id": show.performance_id, "tier": "Stalls", "quantity": 1,
+        "confirm": true, "payment_token": "tok_ok"})
+}
+
+/// Books until it works; the same key is sent again where the answer says so.
+async fn books_again(world: &World, show: &Show, within: Duration) -> Value {
+    eventually(within, || async {
+        let buyer = world.customer("again");
+        let sent = buyer.post_once(show.book_path(), at_once(show)).try_send().await;
+        let answer = sent.map_err(|error| error.to_string())?;
+        if answer.status == 201 { Ok(answer.json()) } else { Err(answer.text()) }
+    })
+    .await
+}
+
+/// Looks at everything once; every view must answer.
+async fn look(world: &World, show: &Show) {
+    let paths = [
+        show.seats_path(),
+        format!("/v1/show/{}", show.show_id),
+        "/v1/shows?limit=5".to_owned(),
+        format!("/v1/plans/{}", world.plan_id),
+    ];
+    for path in paths {
+        let started = Instant::now();
+        let answer = world.anybody.get(path.clone()).send().await;
+        let took = started.elapsed();
+        assert_eq!(answer.status, 200, "GET {path} after {took:?}: {}", answer.text());
+    }
+}
+
+async fn any_one_node_may_go(world: &World, kinds: &[NodeKind], blow: Blow) {
+    let shows = world.a_show_on_each_shard("one-down").await;
+    for show in &shows {
+        world.seats(show).await;
+        books_again(world, show, Duration::from_secs(10)).await;
+        look(world, show).await;
+    }
+    let shards = world.cluster.names_of(NodeKind::Shard);
+    for kind in kinds {
+        for node in world.cluster.names_of(*kind) {
+            println!("{blow:?} {node}");
+            world.strike(&node, blow).await;
+            let until = Instant::now() + Duration::from_secs(3);
+            while Instant::now() < until {
+                look(world, &shows[0]).await;
+                look(world, &shows[1]).await;
+            }
+            for (shard, show) in shards.iter().zip(&shows) {
+                if *shard != node {
+                    books_again(world, show, Duration::from_secs(10)).await;
+                }
+            }
+            world.heal(&node, blow).await;
+            for show in &shows {
+                books_again(world, show, Duration::from_secs(10)).await;
+            }
+        }
+    }
+}
+
+const STORES: [NodeKind; 5] = [
+    NodeKind::Etcd,
+    NodeKind::Shard,
+    NodeKind::Catalogue,
+    NodeKind::CatalogueReplica,
+    NodeKind::Redis,
+];
+const SERVICES: [NodeKind; 3] =
+    [NodeKind::LockService, NodeKind::BookingApi, NodeKind::ViewService];
+
+pub async fn any_store_may_be_killed(world: &World) {
+    any_one_node_may_go(world, &STORES, Blow::Kill).await;
+}
+
+pub async fn any_store_may_be_paused(world: &World) {
+    any_one_node_may_go(world, &STORES, Blow::Pause).await;
+}
+
+pub async fn any_service_may_be_killed(world: &World) {
+    any_one_node_may_go(world, &SERVICES, Blow::Kill).await;
+}
+
+pub async fn any_service_may_be_paused(world: &World) {
+    any_one_node_may_go(world, &SERVICES, Blow::Pause).await;
+}
+
+async fn hold_one(world: &World, show: &Show) -> (Caller, Value) {
+    let buyer = world.customer("waiting");
+    let held = buyer.post_once(show.book_path(), show.best("Stalls", 2)).expect(201).await;
+    (buyer, held.json())
+}
+
+pub async fn a_confirm_whose_shard_is_paused_ends_as_the_truth(world: &World) {
+    let shows = world.a_show_on_each_shard("pending").await;
+    let shards = world.cluster.names_of(NodeKind::Shard);
+    let (show, shard) = (&shows[0], &shards[0]);
+    let (buyer, held) = hold_one(world, show).await;
+    let path = show.booking_path(&held);
+    let key = format!("pending-{}", show.show_id);
+    let confirm =
+        || buyer.post(format!("{path}/confirm"), json!({"payment_token": "tok_ok"})).key(&key);
+    world.cluster.pause(shard).await.expect("paused");
+    let answer = confirm().send().await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(answer.json()["state"], "pending");
+    assert!(answer.header("location").ends_with(&path), "{}", answer.header("location"));
+    buyer.delete(path.clone()).refused(Code::ConfirmInProgress).await;
+    world.cluster.resume(shard).await.expect("resumed");
+    // The same key later gives the final answer, and the views agree with it.
+    let truth = eventually(Duration::from_secs(30), || async {
+        let answer = confirm().send().await;
+        match answer.status.as_u16() {
+            200 | 410 => Ok(answer),
+            _ => Err(answer.text()),
+        }
+    })
+    .await;
+    if truth.status == 200 {
+        assert_eq!(truth.json()["state"], "confirmed");
+        assert_eq!(buyer.get(path).expect(200).await.json()["state"], "confirmed");
+        world.seats_become(show, json!({"S-A-5": "sold", "S-A-6": "sold"})).await;
+    } else {
+        assert_eq!(truth.checked_problem().code, Code::HoldExpired);
+        world.seats_become(show, json!({})).await;
+    }
+}
+
+pub async fn a_shard_that_is_down_leaves_the_hold(world: &World) {
+    let shows = world.a_show_on_each_shard("shard-down").await;
+    let shards = world.cluster.names_of(NodeKind::Shard);
+    let (show, shard) = (&shows[1], &shards[1]);
+    let (buyer, held) = hold_one(world, show).await;
+    let path = show.booking_path(&held);
+    let pay = json!({"payment_token": "tok_ok"});
+    world.cluster.kill(shard).await.expect("killed");
+    // Until its connections are found dead an answer may be lost: 202. Then 503.
+    let key = format!("down-{}", show.show_id);
+    let confirm = || buyer.post(format!("{path}/confirm"), pay.clone()).key(&key);
+    let answer = confirm().send().await;
+    let pending = answer.status == 202;
+    if !pending {
+        assert_eq!(answer.checked_problem().code, Code::Unavailable);
+        let read = buyer.get(path.clone()).expect(200).await.json();
+        assert_eq!(read["state"], "held", "the hold stays");
+    }
+    world.cluster.restart(shard).await.expect("restarted");
+    let truth = eventually(Duration::from_secs(30), || async {
+        let answer = confirm().send().await;
+        match answer.status.as_u16() {
+            200 => Ok(answer),
+            410 if pending => Ok(answer),
+            _ => Err(answer.text()),
+        }
+    })
+    .await;
+    let seats =
+        if truth.status == 200 { json!({"S-A-5": "sold", "S-A-6": "sold"}) } else { json!({}) };
+    world.seats_become(show, seats).await;
+    world.cluster.wait_healthy(Duration::from_secs(30)).await.expect("healthy again");
+}
+
+pub async fn without_the_catalogue_known_shows_are_sold(world: &World) {
+    let show = world.show("catalogue-away").await;
+    world.seats(&show).await;
+    for door in world.cluster.urls_of("booking-api") {
+        let buyer = world.customer("known");
+        buyer.at(door).post_once(show.book_path(), show.best("Stalls", 1)).expect(201).await;
+    }
+    let user = json!({"name": "Late", "phone": "1234567", "address": "Somewhere 1",
+        "email": format!("{}@example.org", show.show_id), "password": "correct horse battery"});
+    for blow in [Blow::Kill, Blow::Pause] {
+        world.strike("catalogue", blow).await;
+        for _ in 0..6 {
+            let buyer = world.customer("still");
+            buyer.post_once(show.book_path(), at_once(&show)).expect(201).await;
+        }
+        let sent = world.anybody.post_once("/v1/users", user.clone()).send().await;
+        let code = sent.checked_problem().code;
+        let honest = matches!(code, Code::Unavailable | Code::OutcomeUnknown);
+        assert!(honest, "{}", sent.text());
+        let plan = world.organiser.post_once("/v1/admin/plans", crate::world::hall()).send().await;
+        assert!(matches!(plan.status.as_u16(), 503 | 504), "{}", plan.text());
+        look(world, &show).await;
+        world.heal("catalogue", blow).await;
+    }
+    eventually(Duration::from_secs(10), || async {
+        let made = world.organiser.post_once("/v1/admin/plans", crate::world::hall()).send().await;
+        if made.status == 201 { Ok(()) } else { Err(made.text()) }
+    })
+    .await;
+}
+
+pub async fn without_etcds_majority_nothing_is_sold_and_everything_is_shown(world: &World) {
+    let show = world.show("no-quorum").await;
+    let (buyer, held) = hold_one(world, &show).await;
+    world.seats_become(&show, json!({"S-A-5": "held", "S-A-6": "held"})).await;
+    let members = world.cluster.names_of(NodeKind::Etcd);
+    for member in &members[..2] {
+        world.cluster.kill(member).await.expect("killed");
+    }
+    let confirm = format!("{}/confirm", show.booking_path(&held));
+    let answers = [
+        buyer.post_once(show.book_path(), show.best("Stalls", 1)).send().await,
+        buyer.post_once(confirm.clone(), json!({"payment_token": "tok_ok"})).send().await,
+    ];
+    for answer in answers {
+        let code = answer.checked_problem().code;
+        let honest = matches!(code, Code::Unavailable | Code::OutcomeUnknown);
+        assert!(honest, "{}", answer.text());
+    }
+    eventually(Duration::from_secs(10), || async {
+        look(world, &show).await;
+        let map = world.anybody.get(show.seats_path()).expect(200).await.json();
+        if map["stale"] == true { Ok(()) } else { Err("not marked stale") }
+    })
+    .await;
+    for member in &members[..2] {
+        world.cluster.start_again(member).await.expect("started");
+    }
+    world.cluster.wait_healthy(Duration::from_secs(40)).await.expect("healthy again");
+    books_again(world, &show, Duration::from_secs(15)).await;
+    eventually(Duration::from_secs(15), || async {
+        let map = world.anybody.get(show.seats_path()).expect(200).await.json();
+        if map["stale"] == false { Ok(()) } else { Err("still marked stale") }
+    })
+    .await;
+}
+
+pub async fn an_emptied_redis_fills_itself(world: &World) {
+    let show = world.show("flushed").await;
+    let (_, held) = hold_one(world, &show).await;
+    let wanted = json!({"S-A-5": "held", "S-A-6": "held"});
+    world.seats_become(&show, wanted.clone()).await;
+    for _ in 0..3 {
+        world.cluster.flush_redis().await.expect("flushed");
+        let until = Instant::now() + Duration::from_secs(3);
+        while Instant::now() < until {
+            let map = world.anybody.get(show.seats_path()).expect(200).await;
+            assert_eq!(map.json()["seats"], wanted, "from {}", map.header("x-seatlock-source"));
+        }
+        // And from the refilled cache itself.
+        eventually(Duration::from_secs(5), || async {
+            let map = world.anybody.get(show.seats_path()).expect(200).await;
+            let source = map.header("x-seatlock-source").to_owned();
+            if source == "redis" { Ok(()) } else { Err(format!("still from {source}")) }
+        })
+        .await;
+    }
+    assert!(held["fence"].as_u64().is_some());
+}
+
+pub async fn too_many_requests_are_told_when_to_come_again(world: &World) {
+    let show = world.show("rate").await;
+    let limits =
+        [("BOOKING_API_RATE_LIMIT__PER_SECOND", "5"), ("BOOKING_API_RATE_LIMIT__BURST", "5")];
+    world.cluster.restart_with("booking-api-0", &limits).await.expect("restarted");
+    let buyer = world.customer("hasty").at(world.cluster.url_of("booking-api-0").expect("a url"));
+    let mut limited = None;
+    for _ in 0..50 {
+        let answer = buyer.get("/v1/bookings").send().await;
+        if answer.status == 429 {
+            limited = Some(answer);
+            break;
+        }
+    }
+    let limited = limited.expect("fifty requests at once are too many");
+    assert_eq!(limited.checked_problem().code, Code::RateLimited);
+    // Another customer is not held responsible.
+    let other = world.customer("calm").at(buyer.base_url());
+    other.post_once(show.book_path(), show.best("Stalls", 1)).expect(201).await;
+    eventually(Duration::from_secs(10), || async {
+        let answer = buyer.get("/v1/bookings").send().await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    })
+    .await;
+    world.cluster.restart("booking-api-0").await.expect("restarted");
+}
+
+pub async fn a_show_far_in_the_past_is_not_on_sale(world: &World) {
+    let starts = format!("{}T18:00:00.000Z", date_in(-3));
+    let show = world.show_with("past", json!({"starts_at": starts})).await;
+    let buyer = world.customer("late");
+    let answer = buyer.post_once(show.book_path(), show.named(&["S-A-1"])).send().await;
+    assert!(!answer.status.is_success(), "{}", answer.text());
+}

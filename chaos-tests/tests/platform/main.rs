@@ -1,0 +1,169 @@
+//! The platform, tested as a whole on real parts through its load balancer.
+//!
+//! One cluster is started before the first test and stopped after the last.
+//! Tests that only use it run side by side, each on a show of its own; tests
+//! that break something run alone; last of all it is checked that every error
+//! code was produced and every route was called by some test.
+
+mod accounts;
+mod bad_days;
+mod confirming;
+mod crashes;
+mod holding;
+mod looking;
+mod organising;
+mod races;
+mod refusals;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+use local_cluster::{Profile, StartedCluster, Topology};
+use seat_model::Code;
+use tokio::runtime::{Handle, Runtime};
+use world::World;
+
+/// Names a test after its function and runs it on the shared world.
+macro_rules! trials {
+    ($world:expr, $runtime:expr, $($module:ident :: { $($name:ident),* $(,)? }),* $(,)?) => {
+        vec![$($({
+            let (world, runtime): (Arc<World>, Handle) = ($world.clone(), $runtime.clone());
+            Trial::test(concat!(stringify!($module), "::", stringify!($name)), move || {
+                runtime.block_on($module::$name(&world));
+                Ok(())
+            })
+        },)*)*]
+    };
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let runtime = Runtime::new().expect("a runtime");
+    let handle = runtime.handle().clone();
+    if arguments.list {
+        let everything: Vec<Trial> = names().into_iter().map(listed).collect();
+        return libtest_mimic::run(&arguments, everything).exit_code();
+    }
+    let world = match runtime.block_on(start()) {
+        Ok(world) => Arc::new(world),
+        Err(error) => {
+            eprintln!("the platform did not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let whole = arguments.filter.is_none() && arguments.skip.is_empty();
+
+    arguments.test_threads = Some(4);
+    let together = libtest_mimic::run(&arguments, side_by_side(&world, &handle));
+    arguments.test_threads = Some(1);
+    let mut failed = together.has_failed();
+    failed |= libtest_mimic::run(&arguments, one_by_one(&world, &handle)).has_failed();
+    if whole {
+        failed |= libtest_mimic::run(&arguments, coverage(&world, &handle)).has_failed();
+    }
+
+    let world = Arc::into_inner(world).expect("every test has ended");
+    if failed {
+        eprintln!("the logs of the platform are kept in {}", world.cluster.folder().display());
+    }
+    if let Err(error) = runtime.block_on(world.cluster.end(failed)) {
+        eprintln!("the platform did not stop: {error}");
+        return ExitCode::FAILURE;
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+async fn start() -> Result<World, String> {
+    let topology = Topology::new(Profile::Ha).with_tag("test");
+    // Reconciled sooner than in production, so that the tests need not wait.
+    let topology = topology.with_setting(
+        local_cluster::NodeKind::BookingApi,
+        "sale",
+        toml::toml! { reconcile_after_ms = 2000 },
+    );
+    let cluster = StartedCluster::fresh(topology, &|line| eprintln!("{line}"))
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(World::new(cluster).await)
+}
+
+fn side_by_side(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
+    trials!(world, runtime,
+        accounts::{
+            sign_up_log_in_book, only_a_valid_token_opens_the_door, customers_do_not_organise,
+        },
+        organising::{
+            every_fault_of_a_plan_is_named, a_published_plan_with_duplicate_guids_is_refused,
+            the_same_plan_has_the_same_id, a_performance_is_checked_field_by_field, sales_add_up,
+            a_performance_goes_only_without_live_tickets, what_is_made_is_bookable_at_once,
+        },
+        looking::{
+            a_show_and_its_tiers, lists_are_filtered_and_paged,
+            an_unchanged_view_is_not_sent_again, changes_are_seen_live,
+            the_page_and_the_documentation_are_there, what_is_made_is_seen_within_two_seconds,
+        },
+        holding::{
+            the_best_pair_is_nearest_the_focal_point,
+            an_ordinary_request_never_gets_an_accessible_seat,
+            an_accessible_pick_brings_its_companion, apart_only_when_it_is_accepted,
+            taken_seats_are_named, a_lone_seat_is_refused_where_the_rule_says_so,
+            the_limit_counts_held_and_bought_seats, the_sale_begins_when_the_organiser_says,
+            two_performances_on_one_evening_must_be_told_apart,
+            a_hold_expires_and_is_sold_to_another, a_hold_can_be_extended_up_to_its_cap,
+            a_released_hold_frees_its_seats, the_same_key_is_the_same_hold,
+            the_same_key_at_the_same_time_takes_the_seats_once, others_bookings_do_not_exist,
+            nonsense_changes_nothing,
+        },
+        confirming::{
+            hold_pay_ticket_cancel, a_declined_card_may_be_followed_by_another,
+            an_unanswered_payment_captures_nothing, hold_and_pay_in_one_call,
+            my_bookings_newest_first,
+        },
+        refusals::{
+            wrong_paths_and_methods, wrong_bodies, a_half_sent_request_is_answered_and_forgotten,
+            bytes_that_are_not_http,
+        },
+        races::{
+            two_buyers_race_for_one_seat, a_crowd_buys_a_tier_to_the_last_seat,
+            a_real_plan_is_imported_and_sold,
+        },
+        bad_days::{a_show_far_in_the_past_is_not_on_sale},
+    )
+}
+
+fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
+    trials!(world, runtime,
+        bad_days::{
+            any_store_may_be_killed, any_store_may_be_paused, any_service_may_be_killed,
+            any_service_may_be_paused, a_confirm_whose_shard_is_paused_ends_as_the_truth,
+            a_shard_that_is_down_leaves_the_hold, without_the_catalogue_known_shows_are_sold,
+            without_etcds_majority_nothing_is_sold_and_everything_is_shown,
+            an_emptied_redis_fills_itself, too_many_requests_are_told_when_to_come_again,
+        },
+        crashes::{every_step_killed_once, a_dying_lock_service_loses_nobodys_seat},
+    )
+}
+
+/// Needs the whole run before it, so it is left out when tests are filtered.
+fn coverage(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
+    let (for_codes, for_routes) = (Arc::clone(world), Arc::clone(world));
+    let runtime = runtime.clone();
+    vec![
+        Trial::test("coverage::every_error_code_was_produced", move || {
+            // A 500 is a bug; the handler that panics is in service-kit's own tests.
+            let missing = for_codes.coverage.missing_codes();
+            let missing: Vec<_> =
+                missing.into_iter().filter(|code| *code != Code::Internal.as_str()).collect();
+            assert!(missing.is_empty(), "no test produced {missing:?}");
+            Ok(())
+        }),
+        Trial::test("coverage::every_route_was_called", move || {
+            let document = runtime.block_on(for_routes.anybody.get("/openapi.json").expect(200));
+            let missing = for_routes.coverage.missing_operations(&document.json());
+            assert!(missing.is_empty(), "no test called {missing:?}");
+            Ok(())
+        }),
+    ]
+}

@@ -1,0 +1,190 @@
+//! What tests act on: a small hall, and a fresh show in it for every test, so
+//! that tests do not meet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chaos_tests::{Caller, Coverage, eventually};
+use local_cluster::StartedCluster;
+use serde_json::{Value, json};
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// The running platform and those who use it.
+pub struct World {
+    pub cluster: StartedCluster,
+    pub coverage: Arc<Coverage>,
+    /// Without a token.
+    pub anybody: Caller,
+    pub organiser: Caller,
+    pub plan_id: String,
+}
+
+/// A show with one performance.
+#[derive(Debug, Clone)]
+pub struct Show {
+    pub show_id: String,
+    pub performance_id: String,
+    pub date: String,
+}
+
+/// Where every test performance takes place.
+pub const CITY: &str = "Testville";
+
+impl World {
+    pub async fn new(cluster: StartedCluster) -> Self {
+        let coverage = Arc::new(Coverage::default());
+        let anybody = Caller::new(cluster.base_url(), Arc::clone(&coverage));
+        let organiser = anybody.with_token(cluster.mint_token("organiser-1", "organiser"));
+        let plan = organiser.post("/v1/admin/plans", hall()).expect(201).await.json();
+        let plan_id = plan["plan_id"].as_str().expect("a plan id").to_owned();
+        Self { cluster, coverage, anybody, organiser, plan_id }
+    }
+
+    /// A customer nobody else is.
+    pub fn customer(&self, name: &str) -> Caller {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.customer_named(&format!("{name}-{number}"))
+    }
+
+    /// A customer by name.
+    pub fn customer_named(&self, user: &str) -> Caller {
+        self.anybody.with_token(self.cluster.mint_token(user, "customer"))
+    }
+
+    /// A show id nobody else uses.
+    pub fn fresh_show_id(&self, name: &str) -> String {
+        format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A fresh show with a performance in ten days, as the test wants it.
+    pub async fn show_with(&self, name: &str, changes: Value) -> Show {
+        let show_id = self.fresh_show_id(name);
+        self.show_called(&show_id, changes).await
+    }
+
+    pub async fn show_called(&self, show_id: &str, changes: Value) -> Show {
+        let body = json!({"show_id": show_id, "name": format!("The {show_id}")});
+        self.organiser.post_once("/v1/admin/shows", body).expect(201).await;
+        let performance_id = self.performance(show_id, changes).await;
+        Show { show_id: show_id.to_owned(), performance_id, date: date_in(10) }
+    }
+
+    /// A fresh show as it comes.
+    pub async fn show(&self, name: &str) -> Show {
+        self.show_with(name, json!({})).await
+    }
+
+    /// Another performance of a show.
+    pub async fn performance(&self, show_id: &str, changes: Value) -> String {
+        let mut body = performance_body(&self.plan_id);
+        for (key, value) in changes.as_object().into_iter().flatten() {
+            body[key] = value.clone();
+        }
+        let path = format!("/v1/admin/shows/{show_id}/performances");
+        let made = self.organiser.post_once(path, body).expect(201).await.json();
+        made["performance_id"].as_str().expect("a performance id").to_owned()
+    }
+
+    /// The seat map once the view knows the performance.
+    pub async fn seats(&self, show: &Show) -> Value {
+        let path = show.seats_path();
+        eventually(Duration::from_secs(5), || async {
+            let answer = self.anybody.get(path.clone()).send().await;
+            if answer.status == 200 { Ok(answer.json()) } else { Err(answer.text()) }
+        })
+        .await
+    }
+
+    /// Waits until the view shows exactly these seats as not free.
+    pub async fn seats_become(&self, show: &Show, wanted: Value) {
+        eventually(Duration::from_secs(8), || async {
+            let seats = self.seats(show).await["seats"].clone();
+            if seats == wanted { Ok(()) } else { Err(format!("{seats} instead of {wanted}")) }
+        })
+        .await;
+    }
+}
+
+impl Show {
+    pub fn book_path(&self) -> String {
+        format!("/v1/book/{}", self.show_id)
+    }
+
+    pub fn booking_path(&self, booking: &Value) -> String {
+        format!("{}/{}", self.book_path(), booking["booking_id"].as_str().expect("a booking id"))
+    }
+
+    pub fn seats_path(&self) -> String {
+        format!("/v1/show/{}/performances/{}/seats", self.show_id, self.performance_id)
+    }
+
+    /// Books by tier, date and location, as the seeds did.
+    pub fn best(&self, tier: &str, quantity: u32) -> Value {
+        json!({"tier": tier, "date": self.date, "location": CITY, "quantity": quantity})
+    }
+
+    /// Books exactly these seats.
+    pub fn named(&self, seats: &[&str]) -> Value {
+        json!({"performance_id": self.performance_id, "seats": seats})
+    }
+}
+
+pub fn performance_body(plan_id: &str) -> Value {
+    json!({
+        "location": CITY, "venue": "The Hall", "time_zone": "Europe/Berlin",
+        "starts_at": format!("{}T18:00:00.000Z", date_in(10)), "plan_id": plan_id,
+        "prices": {
+            "Stalls": {"price": 4500, "currency": "EUR"},
+            "Box": {"price": 9000, "currency": "EUR"},
+            "Balcony": {"price": 2500, "currency": "EUR"},
+        },
+    })
+}
+
+/// A date so many days from now (UTC; evenings in Berlin are on the same date).
+pub fn date_in(days: i64) -> String {
+    let day = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+    day.strftime("%Y-%m-%d").to_string()
+}
+
+fn row(prefix: &str, name: &str, y: f64, xs: &[f64], category: &str) -> Value {
+    let seats: Vec<Value> = xs
+        .iter()
+        .enumerate()
+        .map(|(i, x)| {
+            json!({"seat_guid": format!("{prefix}-{name}-{}", i + 1),
+                "seat_number": (i + 1).to_string(), "position": {"x": x, "y": 0.0},
+                "category": category})
+        })
+        .collect();
+    json!({"row_number": name, "position": {"x": 0.0, "y": y}, "seats": seats})
+}
+
+/// 50 stalls in five rows, a box of a pair and a trio with an aisle between, a balcony
+/// of ten with two accessible seats and a companion's.
+pub fn hall() -> Value {
+    let even: Vec<f64> = (0..10).map(|i| f64::from(i) * 10.0).collect();
+    let stalls: Vec<Value> = ["A", "B", "C", "D", "E"]
+        .iter()
+        .zip([0.0, 10.0, 20.0, 30.0, 40.0])
+        .map(|(name, y)| row("S", name, y, &even, "Stalls"))
+        .collect();
+    json!({
+        "name": "The Hall", "size": {"width": 200, "height": 200},
+        "categories": [{"name": "Stalls"}, {"name": "Box"}, {"name": "Balcony"}],
+        "zones": [
+            {"name": "Stalls", "position": {"x": 0.0, "y": 10.0}, "rows": stalls},
+            {"name": "Box", "position": {"x": 120.0, "y": 10.0},
+                "rows": [row("X", "1", 0.0, &[0.0, 10.0, 40.0, 50.0, 60.0], "Box")]},
+            {"name": "Balcony", "position": {"x": 0.0, "y": 80.0},
+                "rows": [row("B", "1", 0.0, &even, "Balcony")]},
+        ],
+        "x-seatlock": {
+            "focal_point": {"x": 45.0, "y": 0.0},
+            "seats": {"B-1-1": {"accessible": true}, "B-1-2": {"accessible": true},
+                "B-1-3": {"companion": true}},
+        },
+    })
+}
