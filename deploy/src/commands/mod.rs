@@ -1,0 +1,161 @@
+//! The commands and their options, and which file does which.
+
+mod doctor;
+mod logs;
+mod node;
+mod output;
+mod status;
+mod token;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use local_cluster::{ClusterError, DEFAULT_TAG, Profile, Role, StartedCluster};
+
+/// What a command reports: an exit code, or what went wrong.
+pub(crate) type Outcome = Result<ExitCode, Failure>;
+
+/// Anything that ends a command with a message.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Seatlock on this machine: real local clusters of the seat-booking platform.
+#[derive(Debug, Parser)]
+#[command(name = "seatlock", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Which cluster; those with different tags live side by side.
+    #[arg(long, global = true, default_value = DEFAULT_TAG)]
+    tag: String,
+    /// Where clusters live [default: $SEATLOCK_HOME, or .seatlock in the checkout].
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts a real local cluster, or adopts the one that runs.
+    Up(UpOptions),
+    /// Shows every node and whether it is healthy.
+    Status {
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+    /// Kills a node; it stays down until `restart`.
+    Kill {
+        /// Its name, as in `status`.
+        node: String,
+    },
+    /// Stops a node's clock: it keeps its connections and answers nothing.
+    Pause {
+        /// Its name, as in `status`.
+        node: String,
+    },
+    /// Lets a paused node go on.
+    Resume {
+        /// Its name, as in `status`.
+        node: String,
+    },
+    /// Starts a node (again) and returns when it is healthy.
+    Restart {
+        /// Its name, as in `status`.
+        node: String,
+    },
+    /// Prints the log of a node, or the end of every log.
+    Logs {
+        /// Its name, as in `status`.
+        node: Option<String>,
+        /// Goes on printing what is added.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Stops the cluster and removes its data.
+    Down {
+        /// Leaves the data for the next `up`.
+        #[arg(long)]
+        keep_data: bool,
+    },
+    /// Prints a bearer token of the cluster, good for a day.
+    Token {
+        /// The user's id.
+        #[arg(long)]
+        user: String,
+        /// customer, organiser or admin.
+        #[arg(long, default_value_t = Role::Customer)]
+        role: Role,
+    },
+    /// Says what is installed, and the line that installs what is missing.
+    Doctor,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct UpOptions {
+    /// tiny: one of everything; ha: three etcd members, two of each service
+    /// [default: ha, or that of the cluster that is there].
+    #[arg(long)]
+    profile: Option<Profile>,
+    /// Returns once everything is healthy; the cluster goes on running.
+    #[arg(long)]
+    detach: bool,
+    /// Loads no demo shows.
+    #[arg(long)]
+    no_demo: bool,
+    /// Starts only a part: the stores, without services.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// The etcd to run instead of the one on the path.
+    #[arg(long, value_name = "PATH")]
+    etcd: Option<PathBuf>,
+    /// Prints what would be started, and starts nothing new.
+    #[arg(long)]
+    plan: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// etcd, MariaDB and Redis.
+    Stores,
+}
+
+impl Cli {
+    fn attach(&self) -> Result<StartedCluster, ClusterError> {
+        StartedCluster::attach(self.home.clone(), &self.tag)
+    }
+}
+
+/// Runs one command.
+pub(crate) async fn run(cli: Cli) -> Outcome {
+    match &cli.command {
+        Command::Up(options) => up::run(&cli, options).await,
+        Command::Status { output } => status::run(&cli.attach()?, &cli.tag, *output).await,
+        Command::Kill { node } => node::kill(&cli.attach()?, node).await,
+        Command::Pause { node } => node::pause(&cli.attach()?, node).await,
+        Command::Resume { node } => node::resume(&cli.attach()?, node).await,
+        Command::Restart { node } => node::restart(&cli.attach()?, node).await,
+        Command::Logs { node, follow } => logs::run(&cli.attach()?, node.as_deref(), *follow).await,
+        Command::Down { keep_data } => {
+            match cli.attach() {
+                Ok(cluster) => cluster.down(*keep_data).await?,
+                // Asking twice is no mistake.
+                Err(ClusterError::State(local_cluster::StateError::NoCluster { .. })) => {
+                    eprintln!("there is no cluster {:?}; nothing to stop", cli.tag);
+                }
+                Err(error) => return Err(error.into()),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Token { user, role } => token::run(&cli.attach()?, user, *role),
+        Command::Doctor => doctor::run(),
+    }
+}

@@ -1,0 +1,162 @@
+//! `up`: starts or adopts a cluster, shows where it is, and, in the
+//! foreground, stops it in order when it is told to end.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use local_cluster::{
+    ClusterError, NodeKind, Profile, StartedCluster, StateError, Topology, programs,
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use super::output::Watcher;
+use super::{Cli, Failure, Outcome, Part, UpOptions};
+
+/// How often the foreground looks whether its cluster is still there.
+const POLL: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(cli: &Cli, options: &UpOptions) -> Outcome {
+    let topology = topology(cli, options)?;
+    if options.plan {
+        print!("{}", StartedCluster::preview(topology)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if topology.has(NodeKind::Etcd) && topology.etcd_program.is_none() {
+        if let Some(path) = programs::ETCD.find() {
+            eprintln!(
+                "etcd: {} ({})",
+                path.display(),
+                super::doctor::version(&programs::ETCD, &path)
+            );
+        }
+    }
+    let mut ends = Ends::new()?;
+    let watcher = Watcher::new();
+    let since = Instant::now();
+    let started = tokio::select! {
+        started = start(topology, options, &watcher) => started,
+        () = ends.recv() => {
+            watcher.finish();
+            return stop_half_started(cli).await;
+        }
+    };
+    watcher.finish();
+    let cluster = started?;
+    eprintln!("ready after {:.1} s", since.elapsed().as_secs_f32());
+    print_addresses(&cluster, cli)?;
+    if options.detach {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("\nCtrl-C stops it.");
+    if wait_for_end(cli, &mut ends).await {
+        eprintln!("stopping");
+        cluster.down(false).await?;
+    } else {
+        eprintln!("the cluster was stopped by another command");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn topology(cli: &Cli, options: &UpOptions) -> Result<Topology, Failure> {
+    let there = match cli.attach() {
+        Ok(cluster) => Some(cluster.topology().clone()),
+        Err(ClusterError::State(StateError::NoCluster { .. })) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut topology = match there {
+        // Without a wish, what is there is what was meant.
+        Some(there) if options.profile.is_none() && options.only.is_none() => there,
+        _ => {
+            let topology = Topology::new(&cli.tag, options.profile.unwrap_or(Profile::Ha));
+            if options.only == Some(Part::Stores) { topology.only_stores() } else { topology }
+        }
+    };
+    topology.home.clone_from(&cli.home);
+    if options.etcd.is_some() {
+        topology.etcd_program.clone_from(&options.etcd);
+    }
+    Ok(topology)
+}
+
+async fn start(
+    topology: Topology,
+    _options: &UpOptions,
+    watcher: &Watcher,
+) -> Result<StartedCluster, Failure> {
+    let cluster = StartedCluster::up_with(topology, watcher.sink()).await?;
+    Ok(cluster)
+}
+
+async fn stop_half_started(cli: &Cli) -> Outcome {
+    eprintln!("interrupted; stopping");
+    match cli.attach() {
+        Ok(cluster) => cluster.down(false).await?,
+        Err(ClusterError::State(StateError::NoCluster { .. })) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn print_addresses(cluster: &StartedCluster, cli: &Cli) -> Result<(), Failure> {
+    if !cluster.topology().has(NodeKind::LoadBalancer) {
+        for node in cluster.nodes()? {
+            println!("{:18} {}", node.name, node.address);
+        }
+        return Ok(());
+    }
+    let base = cluster.base_url();
+    let tag = if cli.tag == local_cluster::DEFAULT_TAG {
+        String::new()
+    } else {
+        format!(" --tag {}", cli.tag)
+    };
+    println!("\nseatlock    {base}/");
+    println!("API docs    {base}/docs");
+    println!("prometheus  {}", cluster.prometheus_url());
+    println!("\nTry:");
+    println!("  curl -s '{base}/v1/shows?limit=3'");
+    println!("  TOKEN=$(./seatlock token --user ann{tag})");
+    println!("  curl -s -H \"Authorization: Bearer $TOKEN\" {base}/v1/bookings");
+    println!("  ./seatlock demo{tag}");
+    Ok(())
+}
+
+/// The signals that ask for an end.
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Ends {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
+/// `false` when the cluster went away by another's hand.
+async fn wait_for_end(cli: &Cli, ends: &mut Ends) -> bool {
+    loop {
+        tokio::select! {
+            () = ends.recv() => return true,
+            () = tokio::time::sleep(POLL) => {
+                if cli.attach().is_err() {
+                    return false;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Prometheus: scrapes every node that has metrics. It must not know what
+//! the metrics mean.
+
+use std::fmt::Write as _;
+
+use crate::plan::{ConfigFile, Layout, NodePlan, address, args, http};
+use crate::readiness::Probe;
+use crate::topology::{NodeKind, NodeSpec};
+
+const TEMPLATE: &str = include_str!("../prometheus/prometheus.yml");
+
+pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
+    let port = layout.ports(&node.name).main;
+    let folder = layout.folder.node(&node.name);
+    let config = folder.join("prometheus.yml");
+    let probe = Probe::Http { url: format!("{}/api/v1/query?query=vector(1)", http(port)) };
+    let mut plan = layout.node(node, probe);
+    plan.launch.args = args([
+        format!("--config.file={}", config.display()),
+        format!("--storage.tsdb.path={}", folder.join("data").display()),
+        "--storage.tsdb.retention.time=2d".to_owned(),
+        "--storage.tsdb.retention.size=1GB".to_owned(),
+        format!("--web.listen-address={}", address(port)),
+    ]);
+    plan.files = vec![ConfigFile { path: config, text: config_text(layout) }];
+    plan
+}
+
+fn config_text(layout: Layout<'_>) -> String {
+    let mut jobs = String::new();
+    for kind in NodeKind::ALL {
+        let nodes: Vec<&NodeSpec> = layout.state.topology.of_kind(kind).collect();
+        if nodes.is_empty() || !has_metrics(kind) {
+            continue;
+        }
+        let _ = writeln!(jobs, "  - job_name: {kind}\n    static_configs:");
+        for node in nodes {
+            let ports = layout.ports(&node.name);
+            let port = if kind == NodeKind::Etcd { ports.main } else { ports.second };
+            let _ = writeln!(
+                jobs,
+                "      - targets: ['{}']\n        labels: {{node: {}}}",
+                address(port),
+                node.name
+            );
+        }
+    }
+    TEMPLATE.replace("@TAG@", &layout.state.topology.tag).replace("@JOBS@", jobs.trim_end())
+}
+
+const fn has_metrics(kind: NodeKind) -> bool {
+    kind.is_service()
+        || matches!(kind, NodeKind::Etcd | NodeKind::LoadBalancer | NodeKind::Prometheus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::sample;
+    use crate::topology::Profile;
+
+    #[test]
+    fn every_node_with_metrics_is_scraped_on_its_admin_port() {
+        let (state, folder, programs) = sample(Profile::Ha);
+        let layout = Layout { state: &state, folder: &folder, programs: &programs };
+        let text = config_text(layout);
+        for node in &state.topology.nodes {
+            let label = format!("labels: {{node: {}}}", node.name);
+            assert_eq!(text.contains(&label), has_metrics(node.kind), "{} in\n{text}", node.name);
+        }
+        let admin = address(layout.ports("booking-api-1").second);
+        assert!(text.contains(&format!("targets: ['{admin}']")), "{text}");
+        assert!(!text.contains('@'), "{text}");
+    }
+}

@@ -1,0 +1,332 @@
+//! What a cluster is, as data: which nodes of which kind, under which tag.
+//! It must not know how a node is started or where its ports are.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The tag of a cluster nobody gave another one.
+pub const DEFAULT_TAG: &str = "default";
+
+/// What a node is. The order is the order in which kinds are listed and,
+/// reversed, stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeKind {
+    /// A member of the etcd cluster.
+    Etcd,
+    /// A MariaDB server with bookings.
+    Shard,
+    /// The MariaDB primary of the catalogue.
+    Catalogue,
+    /// A replica of the catalogue.
+    CatalogueReplica,
+    /// Redis.
+    Redis,
+    /// An instance of lock-service.
+    LockService,
+    /// An instance of booking-api.
+    BookingApi,
+    /// An instance of view-service.
+    ViewService,
+    /// HAProxy.
+    LoadBalancer,
+    /// Prometheus.
+    Prometheus,
+}
+
+impl NodeKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 10] = [
+        Self::Etcd,
+        Self::Shard,
+        Self::Catalogue,
+        Self::CatalogueReplica,
+        Self::Redis,
+        Self::LockService,
+        Self::BookingApi,
+        Self::ViewService,
+        Self::LoadBalancer,
+        Self::Prometheus,
+    ];
+
+    /// As in names, files and `status -o json`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Shard => "shard",
+            Self::Catalogue => "catalogue",
+            Self::CatalogueReplica => "catalogue-replica",
+            Self::Redis => "redis",
+            Self::LockService => "lock-service",
+            Self::BookingApi => "booking-api",
+            Self::ViewService => "view-service",
+            Self::LoadBalancer => "load-balancer",
+            Self::Prometheus => "prometheus",
+        }
+    }
+
+    /// Whether it is a program of this workspace.
+    #[must_use]
+    pub const fn is_service(self) -> bool {
+        matches!(self, Self::LockService | Self::BookingApi | Self::ViewService)
+    }
+
+    /// Whether it keeps data.
+    #[must_use]
+    pub const fn is_store(self) -> bool {
+        matches!(
+            self,
+            Self::Etcd | Self::Shard | Self::Catalogue | Self::CatalogueReplica | Self::Redis
+        )
+    }
+
+    /// Kinds with a single node are named after their kind, without a number.
+    const fn is_single(self) -> bool {
+        matches!(
+            self,
+            Self::Catalogue
+                | Self::CatalogueReplica
+                | Self::Redis
+                | Self::LoadBalancer
+                | Self::Prometheus
+        )
+    }
+}
+
+impl fmt::Display for NodeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A named size of cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// One of everything, two shards.
+    Tiny,
+    /// Three etcd members and two of each service: any one node may die.
+    Ha,
+}
+
+impl Profile {
+    /// As on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Ha => "ha",
+        }
+    }
+
+    /// How many nodes of a kind it has.
+    #[must_use]
+    pub const fn count(self, kind: NodeKind) -> usize {
+        match (self, kind) {
+            (Self::Ha, NodeKind::Etcd) => 3,
+            (_, NodeKind::Shard)
+            | (Self::Ha, NodeKind::LockService | NodeKind::BookingApi | NodeKind::ViewService) => 2,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A profile that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no profile {0:?}; there are tiny and ha")]
+pub struct UnknownProfile(String);
+
+impl FromStr for Profile {
+    type Err = UnknownProfile;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProfile> {
+        match text {
+            "tiny" => Ok(Self::Tiny),
+            "ha" => Ok(Self::Ha),
+            other => Err(UnknownProfile(other.to_owned())),
+        }
+    }
+}
+
+/// A node of the topology.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// Unique in the cluster, such as `etcd-0` or `redis`.
+    pub name: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its number among the nodes of its kind, from 0.
+    pub index: usize,
+}
+
+/// A whole cluster as data. Build it with [`Topology::new`], change its
+/// fields, and hand it to [`crate::StartedCluster::up`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Topology {
+    /// Clusters with different tags live side by side. 1–40 of `a-z 0-9 - _`.
+    pub tag: String,
+    /// The profile it began as.
+    pub profile: Profile,
+    /// The nodes, in the order of [`NodeKind`].
+    pub nodes: Vec<NodeSpec>,
+    /// Further configuration of every instance of a service: keys of the
+    /// service's own TOML file. They replace what the launcher writes.
+    #[serde(default)]
+    pub overrides: BTreeMap<NodeKind, toml::Table>,
+    /// Where clusters live; `None` is [`crate::state::default_home`].
+    #[serde(skip)]
+    pub home: Option<PathBuf>,
+    /// Where the binaries of the services are; `None` is
+    /// [`crate::service::default_bin_dir`].
+    #[serde(default)]
+    pub bin_dir: Option<PathBuf>,
+    /// The etcd to run; `None` is the one on the path.
+    #[serde(default)]
+    pub etcd_program: Option<PathBuf>,
+}
+
+impl Topology {
+    /// All nodes of a profile.
+    #[must_use]
+    pub fn new(tag: impl Into<String>, profile: Profile) -> Self {
+        let mut topology = Self {
+            tag: tag.into(),
+            profile,
+            nodes: Vec::new(),
+            overrides: BTreeMap::new(),
+            home: None,
+            bin_dir: None,
+            etcd_program: None,
+        };
+        for kind in NodeKind::ALL {
+            topology.set_count(kind, profile.count(kind));
+        }
+        topology
+    }
+
+    /// Without services, load balancer and Prometheus.
+    #[must_use]
+    pub fn only_stores(mut self) -> Self {
+        self.nodes.retain(|node| node.kind.is_store());
+        self
+    }
+
+    /// Sets the number of nodes of a kind; kinds there is one of (catalogue,
+    /// replica, Redis, load balancer, Prometheus) have 0 or 1.
+    pub fn set_count(&mut self, kind: NodeKind, count: usize) {
+        let count = if kind.is_single() { count.min(1) } else { count };
+        self.nodes.retain(|node| node.kind != kind);
+        self.nodes.extend((0..count).map(|index| {
+            let name = if kind.is_single() { kind.to_string() } else { format!("{kind}-{index}") };
+            NodeSpec { name, kind, index }
+        }));
+        self.nodes.sort_by_key(|node| (node.kind, node.index));
+    }
+
+    /// Sets one configuration value of every instance of a service kind,
+    /// whatever the launcher would write.
+    #[must_use]
+    pub fn with_override(
+        mut self,
+        kind: NodeKind,
+        key: &str,
+        value: impl Into<toml::Value>,
+    ) -> Self {
+        self.overrides.entry(kind).or_default().insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The nodes of a kind, in order.
+    pub fn of_kind(&self, kind: NodeKind) -> impl Iterator<Item = &NodeSpec> {
+        self.nodes.iter().filter(move |node| node.kind == kind)
+    }
+
+    /// Whether there is a node of this kind.
+    #[must_use]
+    pub fn has(&self, kind: NodeKind) -> bool {
+        self.of_kind(kind).next().is_some()
+    }
+
+    /// Whether the tag can be a folder's name.
+    #[must_use]
+    pub fn tag_is_valid(tag: &str) -> bool {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        (1..=40).contains(&tag.len()) && tag.chars().all(allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(topology: &Topology) -> Vec<&str> {
+        topology.nodes.iter().map(|node| node.name.as_str()).collect()
+    }
+
+    #[test]
+    fn ha_survives_any_one_node() {
+        assert_eq!(
+            names(&Topology::new("t", Profile::Ha)),
+            [
+                "etcd-0",
+                "etcd-1",
+                "etcd-2",
+                "shard-0",
+                "shard-1",
+                "catalogue",
+                "catalogue-replica",
+                "redis",
+                "lock-service-0",
+                "lock-service-1",
+                "booking-api-0",
+                "booking-api-1",
+                "view-service-0",
+                "view-service-1",
+                "load-balancer",
+                "prometheus",
+            ]
+        );
+    }
+
+    #[test]
+    fn tiny_has_one_of_each_service_and_two_shards() {
+        let tiny = Topology::new("t", Profile::Tiny);
+        assert_eq!(tiny.of_kind(NodeKind::Shard).count(), 2);
+        assert_eq!(tiny.of_kind(NodeKind::Etcd).count(), 1);
+        assert_eq!(tiny.of_kind(NodeKind::BookingApi).count(), 1);
+        assert_eq!(
+            names(&tiny.only_stores()),
+            ["etcd-0", "shard-0", "shard-1", "catalogue", "catalogue-replica", "redis"]
+        );
+    }
+
+    #[test]
+    fn tags_are_folder_names() {
+        assert!(Topology::tag_is_valid("chaos-1"));
+        for bad in ["", "..", "a/b", "A", &"x".repeat(41)] {
+            assert!(!Topology::tag_is_valid(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_topology_survives_its_file() {
+        let topology = Topology::new("t", Profile::Ha).with_override(
+            NodeKind::BookingApi,
+            "reconciler_after_ms",
+            500,
+        );
+        let text = serde_json::to_string(&topology).unwrap();
+        assert_eq!(serde_json::from_str::<Topology>(&text).unwrap(), topology);
+    }
+}
