@@ -1,2 +1,7 @@
-//! Placeholder until its first slice lands.
-fn main() {}
+//! The booking-api process; everything is in the library beside it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    booking_api::run()
+}

@@ -45,6 +45,8 @@ pub struct ShowCreate {
 /// A show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// People who look are shown another `Show`; in one description both have a name.
+#[cfg_attr(feature = "openapi", schema(as = ShowCreated))]
 pub struct Show {
     /// Its id, the sharding key.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]

@@ -1,0 +1,13 @@
+//! What organisers do: plans, shows, performances, sales.
+
+pub(crate) mod performances;
+pub(crate) mod plans;
+pub(crate) mod sales;
+pub(crate) mod shows;
+
+use seat_model::{Code, ShowId};
+use service_kit::ApiProblem;
+
+fn no_such_show(show: &ShowId) -> ApiProblem {
+    ApiProblem::new(Code::NotFound, format!("there is no show {show}"))
+}
