@@ -107,7 +107,7 @@ impl Caller {
 
 /// An idempotency key that no other call of this process uses.
 #[must_use]
-pub fn fresh_key() -> String {
+fn fresh_key() -> String {
     format!("key-{}-{}", std::process::id(), KEYS.fetch_add(1, Ordering::Relaxed))
 }
 

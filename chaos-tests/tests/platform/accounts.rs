@@ -11,7 +11,7 @@ fn somebody(email: &str) -> Value {
         "email": email, "password": "correct horse battery"})
 }
 
-pub async fn sign_up_log_in_book(world: &World) {
+pub(crate) async fn sign_up_log_in_book(world: &World) {
     let show = world.show("member").await;
     let email = format!("ada-{}@example.org", show.show_id);
     let user = world.anybody.post_once("/v1/users", somebody(&email)).expect(201).await.json();
@@ -42,9 +42,9 @@ pub async fn sign_up_log_in_book(world: &World) {
     }
 }
 
-pub async fn only_a_valid_token_opens_the_door(world: &World) {
+pub(crate) async fn only_a_valid_token_opens_the_door(world: &World) {
     let show = world.show("door").await;
-    let secret = world.cluster.jwt_secret();
+    let secret = world.cluster.secrets().jwt.clone();
     let now = jiff::Timestamp::now().as_second();
     let token = |secret: &str, algorithm: Algorithm, exp: i64| {
         let claims =
@@ -81,7 +81,7 @@ pub async fn only_a_valid_token_opens_the_door(world: &World) {
     assert_eq!(world.seats(&show).await["seats"], json!({}), "nothing was taken");
 }
 
-pub async fn customers_do_not_organise(world: &World) {
+pub(crate) async fn customers_do_not_organise(world: &World) {
     let show = world.show("roles").await;
     let customer = world.customer("curious");
     let body = json!({"show_id": "mine", "name": "Mine"});

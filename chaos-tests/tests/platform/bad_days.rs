@@ -8,6 +8,7 @@ use local_cluster::NodeKind;
 use seat_model::Code;
 use serde_json::{Value, json};
 
+use crate::extra::Extra;
 use crate::world::{Show, World, date_in};
 
 /// How a node is taken away.
@@ -19,8 +20,8 @@ enum Blow {
 
 impl World {
     /// Two shows that are on different shards, in the order of the shards.
-    pub async fn a_show_on_each_shard(&self, name: &str) -> Vec<Show> {
-        let shards = self.cluster.names_of(NodeKind::Shard);
+    pub(crate) async fn a_show_on_each_shard(&self, name: &str) -> Vec<Show> {
+        let shards = self.names_of(NodeKind::Shard);
         let mut found: Vec<Option<Show>> = vec![None; shards.len()];
         while found.iter().any(Option::is_none) {
             let show = self.show(name).await;
@@ -33,8 +34,18 @@ impl World {
         found.into_iter().flatten().collect()
     }
 
+    /// The shard that has a show.
+    pub(crate) async fn shard_of(&self, show: &Show) -> String {
+        for shard in self.names_of(NodeKind::Shard) {
+            if self.shard_has(&shard, show).await {
+                return shard;
+            }
+        }
+        panic!("no shard has {}", show.show_id);
+    }
+
     async fn shard_has(&self, shard: &str, show: &Show) -> bool {
-        let url = self.cluster.mysql_url(shard).expect("a shard");
+        let url = self.cluster.database_url(shard).expect("a shard");
         let mut connection =
             <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.expect("the shard");
         let placed: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM placement WHERE show_id = ?")
@@ -100,9 +111,9 @@ async fn any_one_node_may_go(world: &World, kinds: &[NodeKind], blow: Blow) {
         books_again(world, show, Duration::from_secs(10)).await;
         look(world, show).await;
     }
-    let shards = world.cluster.names_of(NodeKind::Shard);
+    let shards = world.names_of(NodeKind::Shard);
     for kind in kinds {
-        for node in world.cluster.names_of(*kind) {
+        for node in world.names_of(*kind) {
             println!("{blow:?} {node}");
             world.strike(&node, blow).await;
             let until = Instant::now() + Duration::from_secs(3);
@@ -133,19 +144,19 @@ const STORES: [NodeKind; 5] = [
 const SERVICES: [NodeKind; 3] =
     [NodeKind::LockService, NodeKind::BookingApi, NodeKind::ViewService];
 
-pub async fn any_store_may_be_killed(world: &World) {
+pub(crate) async fn any_store_may_be_killed(world: &World) {
     any_one_node_may_go(world, &STORES, Blow::Kill).await;
 }
 
-pub async fn any_store_may_be_paused(world: &World) {
+pub(crate) async fn any_store_may_be_paused(world: &World) {
     any_one_node_may_go(world, &STORES, Blow::Pause).await;
 }
 
-pub async fn any_service_may_be_killed(world: &World) {
+pub(crate) async fn any_service_may_be_killed(world: &World) {
     any_one_node_may_go(world, &SERVICES, Blow::Kill).await;
 }
 
-pub async fn any_service_may_be_paused(world: &World) {
+pub(crate) async fn any_service_may_be_paused(world: &World) {
     any_one_node_may_go(world, &SERVICES, Blow::Pause).await;
 }
 
@@ -155,9 +166,9 @@ async fn hold_one(world: &World, show: &Show) -> (Caller, Value) {
     (buyer, held.json())
 }
 
-pub async fn a_confirm_whose_shard_is_paused_ends_as_the_truth(world: &World) {
+pub(crate) async fn a_confirm_whose_shard_is_paused_ends_as_the_truth(world: &World) {
     let shows = world.a_show_on_each_shard("pending").await;
-    let shards = world.cluster.names_of(NodeKind::Shard);
+    let shards = world.names_of(NodeKind::Shard);
     let (show, shard) = (&shows[0], &shards[0]);
     let (buyer, held) = hold_one(world, show).await;
     let path = show.booking_path(&held);
@@ -190,9 +201,9 @@ pub async fn a_confirm_whose_shard_is_paused_ends_as_the_truth(world: &World) {
     }
 }
 
-pub async fn a_shard_that_is_down_leaves_the_hold(world: &World) {
+pub(crate) async fn a_shard_that_is_down_leaves_the_hold(world: &World) {
     let shows = world.a_show_on_each_shard("shard-down").await;
-    let shards = world.cluster.names_of(NodeKind::Shard);
+    let shards = world.names_of(NodeKind::Shard);
     let (show, shard) = (&shows[1], &shards[1]);
     let (buyer, held) = hold_one(world, show).await;
     let path = show.booking_path(&held);
@@ -224,10 +235,10 @@ pub async fn a_shard_that_is_down_leaves_the_hold(world: &World) {
     world.cluster.wait_healthy(Duration::from_secs(30)).await.expect("healthy again");
 }
 
-pub async fn without_the_catalogue_known_shows_are_sold(world: &World) {
+pub(crate) async fn without_the_catalogue_known_shows_are_sold(world: &World) {
     let show = world.show("catalogue-away").await;
     world.seats(&show).await;
-    for door in world.cluster.urls_of("booking-api") {
+    for door in world.cluster.service_urls(NodeKind::BookingApi) {
         let buyer = world.customer("known");
         buyer.at(door).post_once(show.book_path(), show.best("Stalls", 1)).expect(201).await;
     }
@@ -255,11 +266,11 @@ pub async fn without_the_catalogue_known_shows_are_sold(world: &World) {
     .await;
 }
 
-pub async fn without_etcds_majority_nothing_is_sold_and_everything_is_shown(world: &World) {
+pub(crate) async fn without_etcds_majority_nothing_is_sold_and_everything_is_shown(world: &World) {
     let show = world.show("no-quorum").await;
     let (buyer, held) = hold_one(world, &show).await;
     world.seats_become(&show, json!({"S-A-5": "held", "S-A-6": "held"})).await;
-    let members = world.cluster.names_of(NodeKind::Etcd);
+    let members = world.names_of(NodeKind::Etcd);
     for member in &members[..2] {
         world.cluster.kill(member).await.expect("killed");
     }
@@ -279,9 +290,10 @@ pub async fn without_etcds_majority_nothing_is_sold_and_everything_is_shown(worl
         if map["stale"] == true { Ok(()) } else { Err("not marked stale") }
     })
     .await;
-    for member in &members[..2] {
-        world.cluster.start_again(member).await.expect("started");
-    }
+    // Together: a lone member cannot become healthy.
+    let (first, second) =
+        tokio::join!(world.cluster.restart(&members[0]), world.cluster.restart(&members[1]));
+    first.and(second).expect("restarted");
     world.cluster.wait_healthy(Duration::from_secs(40)).await.expect("healthy again");
     books_again(world, &show, Duration::from_secs(15)).await;
     eventually(Duration::from_secs(15), || async {
@@ -291,13 +303,20 @@ pub async fn without_etcds_majority_nothing_is_sold_and_everything_is_shown(worl
     .await;
 }
 
-pub async fn an_emptied_redis_fills_itself(world: &World) {
+async fn flush(world: &World) {
+    let url = world.cluster.redis_url().expect("a Redis");
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
+    redis::cmd("FLUSHALL").exec_async(&mut connection).await.expect("flushed");
+}
+
+pub(crate) async fn an_emptied_redis_fills_itself(world: &World) {
     let show = world.show("flushed").await;
     let (_, held) = hold_one(world, &show).await;
     let wanted = json!({"S-A-5": "held", "S-A-6": "held"});
     world.seats_become(&show, wanted.clone()).await;
     for _ in 0..3 {
-        world.cluster.flush_redis().await.expect("flushed");
+        flush(world).await;
         let until = Instant::now() + Duration::from_secs(3);
         while Instant::now() < until {
             let map = world.anybody.get(show.seats_path()).expect(200).await;
@@ -314,12 +333,12 @@ pub async fn an_emptied_redis_fills_itself(world: &World) {
     assert!(held["fence"].as_u64().is_some());
 }
 
-pub async fn too_many_requests_are_told_when_to_come_again(world: &World) {
+pub(crate) async fn too_many_requests_are_told_when_to_come_again(world: &World) {
     let show = world.show("rate").await;
     let limits =
         [("BOOKING_API_RATE_LIMIT__PER_SECOND", "5"), ("BOOKING_API_RATE_LIMIT__BURST", "5")];
-    world.cluster.restart_with("booking-api-0", &limits).await.expect("restarted");
-    let buyer = world.customer("hasty").at(world.cluster.url_of("booking-api-0").expect("a url"));
+    let limited_api = Extra::start(world, "booking-api-limited", &limits).await;
+    let buyer = world.customer("hasty").at(&limited_api.url);
     let mut limited = None;
     for _ in 0..50 {
         let answer = buyer.get("/v1/bookings").send().await;
@@ -338,10 +357,9 @@ pub async fn too_many_requests_are_told_when_to_come_again(world: &World) {
         if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
     })
     .await;
-    world.cluster.restart("booking-api-0").await.expect("restarted");
 }
 
-pub async fn a_show_far_in_the_past_is_not_on_sale(world: &World) {
+pub(crate) async fn a_show_far_in_the_past_is_not_on_sale(world: &World) {
     let starts = format!("{}T18:00:00.000Z", date_in(-3));
     let show = world.show_with("past", json!({"starts_at": starts})).await;
     let buyer = world.customer("late");

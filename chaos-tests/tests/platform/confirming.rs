@@ -15,7 +15,7 @@ fn pay(token: &str) -> Value {
     json!({"payment_token": token})
 }
 
-pub async fn hold_pay_ticket_cancel(world: &World) {
+pub(crate) async fn hold_pay_ticket_cancel(world: &World) {
     let show = world.show("journey").await;
     let (buyer, held) = held(world, &show, &["S-A-1", "S-A-2"]).await;
     let path = show.booking_path(&held);
@@ -63,7 +63,7 @@ pub async fn hold_pay_ticket_cancel(world: &World) {
     world.seats_become(&show, json!({seat: "held"})).await;
 }
 
-pub async fn a_declined_card_may_be_followed_by_another(world: &World) {
+pub(crate) async fn a_declined_card_may_be_followed_by_another(world: &World) {
     let show = world.show("declined").await;
     let (buyer, held) = held(world, &show, &["S-A-1"]).await;
     let confirm = format!("{}/confirm", show.booking_path(&held));
@@ -81,7 +81,7 @@ pub async fn a_declined_card_may_be_followed_by_another(world: &World) {
     buyer.post_once(confirm, pay("tok_ok")).expect(200).await;
 }
 
-pub async fn an_unanswered_payment_captures_nothing(world: &World) {
+pub(crate) async fn an_unanswered_payment_captures_nothing(world: &World) {
     let show = world.show("unknown").await;
     let (buyer, held) = held(world, &show, &["S-A-1"]).await;
     let confirm = format!("{}/confirm", show.booking_path(&held));
@@ -92,7 +92,7 @@ pub async fn an_unanswered_payment_captures_nothing(world: &World) {
     assert_eq!(slow["state"], "confirmed");
 }
 
-pub async fn hold_and_pay_in_one_call(world: &World) {
+pub(crate) async fn hold_and_pay_in_one_call(world: &World) {
     let show = world.show("at-once").await;
     let buyer = world.customer("quick");
     let mut body = show.best("Stalls", 2);
@@ -119,7 +119,7 @@ pub async fn hold_and_pay_in_one_call(world: &World) {
     assert_eq!(buyer.get(path).expect(200).await.json()["state"], "cancelled");
 }
 
-pub async fn my_bookings_newest_first(world: &World) {
+pub(crate) async fn my_bookings_newest_first(world: &World) {
     let (one, two) = (world.show("mine-a").await, world.show("mine-b").await);
     let buyer = world.customer("collector");
     let mut made = Vec::new();

@@ -4,61 +4,109 @@
 use std::time::Duration;
 
 use booking_api_client::CRASH_POINTS;
-use chaos_tests::eventually;
+use chaos_tests::{Answer, Caller, eventually};
 use seat_model::Code;
 use serde_json::{Value, json};
 
+use crate::extra::Extra;
 use crate::world::{Show, World};
 
 /// What is tried at the instance that will die.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Journey {
     /// Hold, then confirm.
     TwoCalls,
     /// Hold and confirm in one call.
     OneCall,
+    /// Hold, then give it back.
+    Release,
     /// Confirmed elsewhere, cancelled here.
     Cancel,
     /// Confirmed elsewhere, one ticket cancelled here.
     CancelTicket,
+    /// Another instance died before its commit; this one reconciles.
+    LeftConfirming,
+    /// Another instance died after its commit; this one reconciles.
+    LeftCommitted,
+    /// Hold, then confirm while the shard is down.
+    ShardAway,
 }
 
-const JOURNEYS: [Journey; 4] =
-    [Journey::TwoCalls, Journey::OneCall, Journey::Cancel, Journey::CancelTicket];
+const JOURNEYS: [Journey; 8] = [
+    Journey::TwoCalls,
+    Journey::OneCall,
+    Journey::Release,
+    Journey::Cancel,
+    Journey::CancelTicket,
+    Journey::LeftConfirming,
+    Journey::LeftCommitted,
+    Journey::ShardAway,
+];
 
-pub async fn every_step_killed_once(world: &World) {
-    let victim = "booking-api-0";
-    let mut reached: Vec<(&str, bool)> = Vec::new();
+/// The journey that is known to reach a step, to save time: without an entry,
+/// or where the entry is wrong, every journey is tried.
+fn shortcut(point: &str) -> Option<Journey> {
+    match point {
+        "after-release" => Some(Journey::Release),
+        "after-tombstone" | "after-abort" => Some(Journey::LeftConfirming),
+        "after-reconciled-finish" => Some(Journey::LeftCommitted),
+        "after-step-back" => Some(Journey::ShardAway),
+        "after-cancel-commit" => Some(Journey::Cancel),
+        "after-free" => Some(Journey::CancelTicket),
+        _ => None,
+    }
+}
+
+pub(crate) async fn every_step_killed_once(world: &World) {
+    let mut never = Vec::new();
     for point in CRASH_POINTS {
         let mut died = false;
-        for journey in JOURNEYS {
-            let show = world.show("crash").await;
-            let env = [("BOOKING_API_SALE__CRASH_AT", *point)];
-            world.cluster.restart_with(victim, &env).await.expect("restarted");
-            let door = world.cluster.url_of(victim).expect("a url");
-            let before = travel_first(world, &show, journey).await;
-            travel(world, &show, journey, &door, before.as_ref()).await;
-            // Background steps (finish, the relay, the reconciler) die on their own time.
-            let dead = chaos_tests::wait_until(Duration::from_millis(1500), || async {
-                if world.cluster.is_running(victim) { Err("alive") } else { Ok(()) }
-            })
-            .await
-            .is_ok();
-            println!("{point} {journey:?}: {}", if dead { "died" } else { "not reached" });
-            died |= dead;
-            if dead {
-                settles(world, &show, journey).await;
+        for journey in shortcut(point).into_iter().chain(JOURNEYS) {
+            died = dies_on(world, point, journey).await;
+            println!("{point} {journey:?}: {}", if died { "died" } else { "not reached" });
+            if died {
+                break;
             }
         }
-        reached.push((point, died));
+        if !died {
+            never.push(point);
+        }
     }
-    world.cluster.restart(victim).await.expect("restarted");
-    world.cluster.wait_healthy(Duration::from_secs(30)).await.expect("healthy again");
-    let never: Vec<_> = reached.iter().filter(|(_, died)| !died).map(|(point, _)| point).collect();
     assert!(never.is_empty(), "no journey reached {never:?}");
 }
 
-fn buyer(world: &World, show: &Show) -> chaos_tests::Caller {
+/// One journey with a crash at this step; whatever happened must settle.
+async fn dies_on(world: &World, point: &str, journey: Journey) -> bool {
+    let show = world.show("crash").await;
+    let booking = travel_first(world, &show, journey).await;
+    let reconciles = matches!(journey, Journey::LeftConfirming | Journey::LeftCommitted);
+    // The reconcilers of the cluster wait two seconds: this one is first.
+    let soon = if reconciles { "200" } else { "60000" };
+    let settings =
+        [("BOOKING_API_SALE__CRASH_AT", point), ("BOOKING_API_SALE__RECONCILE_AFTER_MS", soon)];
+    let mut doomed = Extra::start(world, "booking-api-doomed", &settings).await;
+    if journey == Journey::ShardAway {
+        let shard = world.shard_of(&show).await;
+        let buyer = buyer(world, &show).at(&doomed.url);
+        let held = buyer.post(show.book_path(), order(&show)).key("journey").try_send().await;
+        world.cluster.kill(&shard).await.expect("killed");
+        if let Ok(held) = held {
+            confirm(&buyer, &show, &held).await;
+        }
+        let died = doomed.dies_within(Duration::from_secs(5)).await;
+        world.cluster.restart(&shard).await.expect("restarted");
+        settles(world, &show, journey).await;
+        return died;
+    }
+    travel(world, &show, journey, &doomed.url, booking.as_ref()).await;
+    // Steps in the background (finish, the relay, the reconciler) die in their own time.
+    let died = doomed.dies_within(Duration::from_millis(2500)).await;
+    drop(doomed);
+    settles(world, &show, journey).await;
+    died
+}
+
+fn buyer(world: &World, show: &Show) -> Caller {
     world.customer_named(&format!("crash-{}", show.show_id))
 }
 
@@ -73,44 +121,66 @@ fn paid(show: &Show) -> Value {
     order
 }
 
-/// What must have happened before, at an instance that lives.
+async fn confirm(buyer: &Caller, show: &Show, held: &Answer) {
+    if held.status == 201 {
+        let path = format!("{}/confirm", show.booking_path(&held.json()));
+        let pay = json!({"payment_token": "tok_ok"});
+        let _ = buyer.post(path, pay).key("journey-pay").try_send().await;
+    }
+}
+
+/// What must have happened before, at an instance that lives or dies earlier.
 async fn travel_first(world: &World, show: &Show, journey: Journey) -> Option<Value> {
-    let healthy = world.anybody.at(world.cluster.url_of("booking-api-1").expect("a url"));
-    let buyer = buyer(world, show).at(healthy.base_url());
-    match journey {
-        Journey::TwoCalls | Journey::OneCall => None,
+    let buyer = buyer(world, show);
+    let earlier = match journey {
+        Journey::TwoCalls | Journey::OneCall | Journey::Release | Journey::ShardAway => {
+            return None;
+        }
         Journey::Cancel | Journey::CancelTicket => {
             let made = buyer.post(show.book_path(), paid(show)).key("journey");
-            Some(made.expect(201).await.json())
+            return Some(made.expect(201).await.json());
         }
-    }
+        Journey::LeftConfirming => "after-begin-confirm",
+        Journey::LeftCommitted => "after-commit",
+    };
+    let settings = [("BOOKING_API_SALE__CRASH_AT", earlier)];
+    let mut first = Extra::start(world, "booking-api-first", &settings).await;
+    let buyer = buyer.at(&first.url);
+    let held = buyer.post(show.book_path(), order(show)).key("journey").expect(201).await;
+    confirm(&buyer, show, &held).await;
+    assert!(first.dies_within(Duration::from_secs(5)).await, "{earlier} was not reached");
+    None
 }
 
 /// The journey at the doomed instance; a broken connection is expected.
 async fn travel(world: &World, show: &Show, journey: Journey, door: &str, before: Option<&Value>) {
     let buyer = buyer(world, show).at(door);
-    match (journey, before) {
-        (Journey::OneCall, _) => {
+    let hold = || buyer.post(show.book_path(), order(show)).key("journey").try_send();
+    match journey {
+        Journey::TwoCalls | Journey::ShardAway => {
+            if let Ok(held) = hold().await {
+                confirm(&buyer, show, &held).await;
+            }
+        }
+        Journey::OneCall => {
             let _ = buyer.post(show.book_path(), paid(show)).key("journey").try_send().await;
         }
-        (Journey::Cancel, Some(booking)) => {
+        Journey::Release => {
+            if let Ok(held) = hold().await {
+                let _ = buyer.delete(show.booking_path(&held.json())).try_send().await;
+            }
+        }
+        Journey::Cancel => {
+            let booking = before.expect("confirmed before");
             let _ = buyer.delete(show.booking_path(booking)).try_send().await;
         }
-        (Journey::CancelTicket, Some(booking)) => {
+        Journey::CancelTicket => {
+            let booking = before.expect("confirmed before");
             let ticket = booking["tickets"][0]["ticket_id"].as_str().expect("a ticket");
             let path = format!("{}/tickets/{ticket}", show.booking_path(booking));
             let _ = buyer.delete(path).try_send().await;
         }
-        (Journey::TwoCalls | Journey::Cancel | Journey::CancelTicket, _) => {
-            let held = buyer.post(show.book_path(), order(show)).key("journey").try_send().await;
-            if let Ok(held) = held.as_ref().map(chaos_tests::Answer::json)
-                && held["booking_id"].is_string()
-            {
-                let path = format!("{}/confirm", show.booking_path(&held));
-                let pay = json!({"payment_token": "tok_ok"});
-                let _ = buyer.post(path, pay).key("journey-pay").try_send().await;
-            }
-        }
+        Journey::LeftConfirming | Journey::LeftCommitted => {}
     }
 }
 
@@ -118,8 +188,12 @@ async fn travel(world: &World, show: &Show, journey: Journey, door: &str, before
 async fn settles(world: &World, show: &Show, journey: Journey) {
     let buyer = buyer(world, show);
     let body = match journey {
-        Journey::TwoCalls => order(show),
         Journey::OneCall | Journey::Cancel | Journey::CancelTicket => paid(show),
+        Journey::TwoCalls
+        | Journey::Release
+        | Journey::LeftConfirming
+        | Journey::LeftCommitted
+        | Journey::ShardAway => order(show),
     };
     // The client does what the contract says: the same request, the same key.
     let answer = eventually(Duration::from_secs(40), || async {
@@ -168,7 +242,7 @@ async fn settles(world: &World, show: &Show, journey: Journey) {
     }
 }
 
-pub async fn a_dying_lock_service_loses_nobodys_seat(world: &World) {
+pub(crate) async fn a_dying_lock_service_loses_nobodys_seat(world: &World) {
     let show = world.show("lock-crash").await;
     let buyer = world.customer("steady");
     for (round, node) in ["lock-service-0", "lock-service-1"].into_iter().enumerate() {

@@ -14,7 +14,7 @@ fn guids(booking: &Value) -> Vec<String> {
     seats.iter().map(|seat| seat.as_str().expect("a guid").to_owned()).collect()
 }
 
-pub async fn the_best_pair_is_nearest_the_focal_point(world: &World) {
+pub(crate) async fn the_best_pair_is_nearest_the_focal_point(world: &World) {
     let show = world.show("best").await;
     let buyer = world.customer("anna");
     let answer = buyer.post_once(show.book_path(), show.best("Stalls", 2)).expect(201).await;
@@ -34,7 +34,7 @@ pub async fn the_best_pair_is_nearest_the_focal_point(world: &World) {
     world.seats_become(&show, json!({"S-A-5": "held", "S-A-6": "held"})).await;
 }
 
-pub async fn an_ordinary_request_never_gets_an_accessible_seat(world: &World) {
+pub(crate) async fn an_ordinary_request_never_gets_an_accessible_seat(world: &World) {
     let show = world.show("accessible").await;
     let all = world.customer("all");
     let ordinary = all.post_once(show.book_path(), show.best("Balcony", 8)).expect(201).await;
@@ -48,7 +48,7 @@ pub async fn an_ordinary_request_never_gets_an_accessible_seat(world: &World) {
     assert!(["B-1-1", "B-1-2"].contains(&guids(&booking)[0].as_str()));
 }
 
-pub async fn an_accessible_pick_brings_its_companion(world: &World) {
+pub(crate) async fn an_accessible_pick_brings_its_companion(world: &World) {
     let show = world.show("companion").await;
     let mut body = show.best("Balcony", 2);
     body["accessible_seats"] = json!(1);
@@ -57,7 +57,7 @@ pub async fn an_accessible_pick_brings_its_companion(world: &World) {
     assert_eq!(guids(&booking), ["B-1-2", "B-1-3"]);
 }
 
-pub async fn apart_only_when_it_is_accepted(world: &World) {
+pub(crate) async fn apart_only_when_it_is_accepted(world: &World) {
     let show = world.show("apart").await;
     let buyer = world.customer("five");
     buyer.post_once(show.book_path(), show.best("Box", 4)).refused(Code::NoAdjacentSeats).await;
@@ -69,7 +69,7 @@ pub async fn apart_only_when_it_is_accepted(world: &World) {
     buyer.post_once(show.book_path(), show.best("Box", 2)).refused(Code::SoldOut).await;
 }
 
-pub async fn taken_seats_are_named(world: &World) {
+pub(crate) async fn taken_seats_are_named(world: &World) {
     let show = world.show("taken").await;
     let (first, second) = (world.customer("first"), world.customer("second"));
     first.post_once(show.book_path(), show.named(&["S-B-1", "S-B-2"])).expect(201).await;
@@ -85,7 +85,7 @@ pub async fn taken_seats_are_named(world: &World) {
     second.post_once(show.book_path(), show.named(&["S-B-3"])).expect(201).await;
 }
 
-pub async fn a_lone_seat_is_refused_where_the_rule_says_so(world: &World) {
+pub(crate) async fn a_lone_seat_is_refused_where_the_rule_says_so(world: &World) {
     let show = world.show_with("orphans", json!({"orphan_rule": "refuse"})).await;
     let buyer = world.customer("picky");
     let path = show.book_path();
@@ -93,7 +93,7 @@ pub async fn a_lone_seat_is_refused_where_the_rule_says_so(world: &World) {
     buyer.post_once(path, show.named(&["S-C-1"])).expect(201).await;
 }
 
-pub async fn the_limit_counts_held_and_bought_seats(world: &World) {
+pub(crate) async fn the_limit_counts_held_and_bought_seats(world: &World) {
     let show = world.show_with("limit", json!({"max_seats_per_customer": 3})).await;
     let buyer = world.customer("greedy");
     let path = show.book_path();
@@ -107,14 +107,14 @@ pub async fn the_limit_counts_held_and_bought_seats(world: &World) {
     buyer.post_once(path, show.named(&["S-A-4"])).refused(Code::LimitPerCustomer).await;
 }
 
-pub async fn the_sale_begins_when_the_organiser_says(world: &World) {
+pub(crate) async fn the_sale_begins_when_the_organiser_says(world: &World) {
     let opens = format!("{}T10:00:00.000Z", date_in(5));
     let show = world.show_with("early", json!({"on_sale_at": opens})).await;
     let buyer = world.customer("early");
     buyer.post_once(show.book_path(), show.best("Stalls", 1)).refused(Code::NotOnSale).await;
 }
 
-pub async fn two_performances_on_one_evening_must_be_told_apart(world: &World) {
+pub(crate) async fn two_performances_on_one_evening_must_be_told_apart(world: &World) {
     let show = world.show("matinee").await;
     let second = world.performance(&show.show_id, json!({})).await;
     let buyer = world.customer("vague");
@@ -131,7 +131,7 @@ pub async fn two_performances_on_one_evening_must_be_told_apart(world: &World) {
     assert_eq!(booking["performance_id"], second.as_str());
 }
 
-pub async fn a_hold_expires_and_is_sold_to_another(world: &World) {
+pub(crate) async fn a_hold_expires_and_is_sold_to_another(world: &World) {
     let show = world.show_with("expiry", json!({"hold_ttl_s": 3, "hold_max_s": 3})).await;
     let (slow, quick) = (world.customer("slow"), world.customer("quick"));
     let path = show.book_path();
@@ -165,7 +165,7 @@ pub async fn a_hold_expires_and_is_sold_to_another(world: &World) {
     quick.get(late).refused(Code::NotFound).await;
 }
 
-pub async fn a_hold_can_be_extended_up_to_its_cap(world: &World) {
+pub(crate) async fn a_hold_can_be_extended_up_to_its_cap(world: &World) {
     let show = world.show_with("extend", json!({"hold_ttl_s": 600, "hold_max_s": 601})).await;
     let buyer = world.customer("patient");
     let held = buyer.post_once(show.book_path(), show.best("Stalls", 2)).expect(201).await.json();
@@ -184,7 +184,7 @@ pub async fn a_hold_can_be_extended_up_to_its_cap(world: &World) {
     assert_eq!(time(&again), cap, "never past the cap");
 }
 
-pub async fn a_released_hold_frees_its_seats(world: &World) {
+pub(crate) async fn a_released_hold_frees_its_seats(world: &World) {
     let show = world.show("release").await;
     let buyer = world.customer("fickle");
     let held = buyer.post_once(show.book_path(), show.named(&["S-D-1"])).expect(201).await.json();
@@ -198,7 +198,7 @@ pub async fn a_released_hold_frees_its_seats(world: &World) {
     assert_eq!(again, cancelled, "again: the same 200");
 }
 
-pub async fn the_same_key_is_the_same_hold(world: &World) {
+pub(crate) async fn the_same_key_is_the_same_hold(world: &World) {
     let show = world.show("replay").await;
     let buyer = world.customer("nervous");
     let (path, key) = (show.book_path(), format!("replay-{}", show.show_id));
@@ -223,7 +223,7 @@ pub async fn the_same_key_is_the_same_hold(world: &World) {
     assert_ne!(theirs["booking_id"], booking["booking_id"]);
 }
 
-pub async fn the_same_key_at_the_same_time_takes_the_seats_once(world: &World) {
+pub(crate) async fn the_same_key_at_the_same_time_takes_the_seats_once(world: &World) {
     let show = world.show("double-click").await;
     let buyer = world.customer("double");
     for round in 0..10 {
@@ -245,7 +245,7 @@ pub async fn the_same_key_at_the_same_time_takes_the_seats_once(world: &World) {
     }
 }
 
-pub async fn others_bookings_do_not_exist(world: &World) {
+pub(crate) async fn others_bookings_do_not_exist(world: &World) {
     let show = world.show("private").await;
     let (owner, thief) = (world.customer("owner"), world.customer("thief"));
     let held = owner.post_once(show.book_path(), show.best("Stalls", 1)).expect(201).await.json();
@@ -262,7 +262,7 @@ pub async fn others_bookings_do_not_exist(world: &World) {
     assert_eq!(read["state"], "held", "nothing of that changed it");
 }
 
-pub async fn nonsense_changes_nothing(world: &World) {
+pub(crate) async fn nonsense_changes_nothing(world: &World) {
     let show = world.show("nonsense").await;
     let buyer = world.customer("odd");
     let path = show.book_path();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::world::{CITY, Show, World, date_in};
 
-pub async fn a_show_and_its_tiers(world: &World) {
+pub(crate) async fn a_show_and_its_tiers(world: &World) {
     let show = world.show("looking").await;
     let path = format!("/v1/show/{}?date={}&loc={CITY}", show.show_id, show.date);
     let seen = eventually(Duration::from_secs(5), || async {
@@ -46,7 +46,7 @@ pub async fn a_show_and_its_tiers(world: &World) {
     world.anybody.get(format!("{base}/performances/none/seats")).refused(Code::NotFound).await;
 }
 
-pub async fn lists_are_filtered_and_paged(world: &World) {
+pub(crate) async fn lists_are_filtered_and_paged(world: &World) {
     let made = [world.show("listed").await, world.show("listed").await, world.show("listed").await];
     let ids = |page: &Value| -> Vec<String> {
         let shows = page["shows"].as_array().expect("shows");
@@ -80,7 +80,7 @@ pub async fn lists_are_filtered_and_paged(world: &World) {
     }
 }
 
-pub async fn an_unchanged_view_is_not_sent_again(world: &World) {
+pub(crate) async fn an_unchanged_view_is_not_sent_again(world: &World) {
     let show = world.show("etag").await;
     world.seats(&show).await;
     let first = world.anybody.get(show.seats_path()).expect(200).await;
@@ -148,7 +148,7 @@ impl Events {
     }
 }
 
-pub async fn changes_are_seen_live(world: &World) {
+pub(crate) async fn changes_are_seen_live(world: &World) {
     let show = world.show("live").await;
     world.seats(&show).await;
     let mut events = Events::open(world, &show, None).await;
@@ -180,7 +180,7 @@ pub async fn changes_are_seen_live(world: &World) {
     assert_eq!(seen["seats"], json!({"S-A-2": "held"}));
 }
 
-pub async fn the_page_and_the_documentation_are_there(world: &World) {
+pub(crate) async fn the_page_and_the_documentation_are_there(world: &World) {
     let page = world.anybody.get("/").expect(200).await;
     assert!(page.header("content-type").starts_with("text/html"));
     assert!(!page.text().contains("https://"), "the page needs nothing from elsewhere");
@@ -191,7 +191,7 @@ pub async fn the_page_and_the_documentation_are_there(world: &World) {
     assert!(openapi["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
 }
 
-pub async fn what_is_made_is_seen_within_two_seconds(world: &World) {
+pub(crate) async fn what_is_made_is_seen_within_two_seconds(world: &World) {
     let show = world.show("visible").await;
     let made = Instant::now();
     world.seats(&show).await;

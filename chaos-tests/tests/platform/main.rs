@@ -4,11 +4,13 @@
 //! Tests that only use it run side by side, each on a show of its own; tests
 //! that break something run alone; last of all it is checked that every error
 //! code was produced and every route was called by some test.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they do")]
 
 mod accounts;
 mod bad_days;
 mod confirming;
 mod crashes;
+mod extra;
 mod holding;
 mod looking;
 mod organising;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use local_cluster::{Profile, StartedCluster, Topology};
+use local_cluster::{NodeKind, Profile, StartedCluster, Topology};
 use seat_model::Code;
 use tokio::runtime::{Handle, Runtime};
 use world::World;
@@ -42,10 +44,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let runtime = Runtime::new().expect("a runtime");
     let handle = runtime.handle().clone();
-    if arguments.list {
-        let everything: Vec<Trial> = names().into_iter().map(listed).collect();
-        return libtest_mimic::run(&arguments, everything).exit_code();
-    }
     let world = match runtime.block_on(start()) {
         Ok(world) => Arc::new(world),
         Err(error) => {
@@ -64,11 +62,13 @@ fn main() -> ExitCode {
         failed |= libtest_mimic::run(&arguments, coverage(&world, &handle)).has_failed();
     }
 
-    let world = Arc::into_inner(world).expect("every test has ended");
-    if failed {
-        eprintln!("the logs of the platform are kept in {}", world.cluster.folder().display());
-    }
-    if let Err(error) = runtime.block_on(world.cluster.end(failed)) {
+    let stopped = if failed {
+        eprintln!("the logs of the platform are kept in {}", world.cluster.root().display());
+        runtime.block_on(world.cluster.down(true))
+    } else {
+        runtime.block_on(world.cluster.down(false))
+    };
+    if let Err(error) = stopped {
         eprintln!("the platform did not stop: {error}");
         return ExitCode::FAILURE;
     }
@@ -76,16 +76,18 @@ fn main() -> ExitCode {
 }
 
 async fn start() -> Result<World, String> {
-    let topology = Topology::new(Profile::Ha).with_tag("test");
     // Reconciled sooner than in production, so that the tests need not wait.
-    let topology = topology.with_setting(
-        local_cluster::NodeKind::BookingApi,
+    let sale = toml::toml! { reconcile_after_ms = 2000 };
+    let topology = Topology::new("test", Profile::Ha).with_override(
+        NodeKind::BookingApi,
         "sale",
-        toml::toml! { reconcile_after_ms = 2000 },
+        toml::Value::Table(sale),
     );
-    let cluster = StartedCluster::fresh(topology, &|line| eprintln!("{line}"))
-        .await
-        .map_err(|error| error.to_string())?;
+    // What an interrupted run left is not adopted: the tests begin from nothing.
+    if let Ok(leftover) = StartedCluster::attach(None, "test") {
+        leftover.down(false).await.map_err(|error| error.to_string())?;
+    }
+    let cluster = StartedCluster::up(topology).await.map_err(|error| error.to_string())?;
     Ok(World::new(cluster).await)
 }
 

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::world::{World, date_in, hall, performance_body};
 
 /// A real seating plan that lies beside the checkout on some machines.
-pub fn shared_plan(name: &str) -> Option<Vec<u8>> {
+pub(crate) fn shared_plan(name: &str) -> Option<Vec<u8>> {
     let path: PathBuf =
         [env!("CARGO_MANIFEST_DIR"), "..", "..", "shared", "data", "plans", name].iter().collect();
     std::fs::read(path).ok()
 }
 
-pub async fn every_fault_of_a_plan_is_named(world: &World) {
+pub(crate) async fn every_fault_of_a_plan_is_named(world: &World) {
     let mut plan = hall();
     plan["zones"][0]["rows"][0]["seats"][1]["seat_guid"] = json!("S-A-1");
     plan["zones"][0]["rows"][1]["seats"][0]["category"] = json!("Gods");
@@ -33,7 +33,7 @@ pub async fn every_fault_of_a_plan_is_named(world: &World) {
     assert!(problem.errors[0].message.contains("seat_gid"), "{:?}", problem.errors);
 }
 
-pub async fn a_published_plan_with_duplicate_guids_is_refused(world: &World) {
+pub(crate) async fn a_published_plan_with_duplicate_guids_is_refused(world: &World) {
     let Some(plan) = shared_plan("stadium-duplicate-guids.json") else {
         println!("skipped: stadium-duplicate-guids.json is not on this machine");
         return;
@@ -58,7 +58,7 @@ pub async fn a_published_plan_with_duplicate_guids_is_refused(world: &World) {
     assert_eq!(all.len(), duplicates.len());
 }
 
-pub async fn the_same_plan_has_the_same_id(world: &World) {
+pub(crate) async fn the_same_plan_has_the_same_id(world: &World) {
     let again = world.organiser.post_once("/v1/admin/plans", hall()).expect(201).await.json();
     assert_eq!(again["plan_id"], world.plan_id.as_str());
     assert_eq!(again["seats"], 65);
@@ -68,7 +68,7 @@ pub async fn the_same_plan_has_the_same_id(world: &World) {
     world.anybody.get("/v1/plans/no-such-plan").refused(Code::NotFound).await;
 }
 
-pub async fn a_performance_is_checked_field_by_field(world: &World) {
+pub(crate) async fn a_performance_is_checked_field_by_field(world: &World) {
     let show = world.show("fields").await;
     let path = format!("/v1/admin/shows/{}/performances", show.show_id);
     let good = performance_body(&world.plan_id);
@@ -108,7 +108,7 @@ pub async fn a_performance_is_checked_field_by_field(world: &World) {
     assert!(generated.json()["show_id"].as_str().is_some_and(|id| !id.is_empty()));
 }
 
-pub async fn sales_add_up(world: &World) {
+pub(crate) async fn sales_add_up(world: &World) {
     let show = world.show("sales").await;
     let buyer = world.customer("patron");
     let mut body = show.named(&["S-A-1", "S-A-2", "X-1-1"]);
@@ -136,7 +136,7 @@ pub async fn sales_add_up(world: &World) {
     world.organiser.get("/v1/admin/shows/no-such-show/sales").refused(Code::NotFound).await;
 }
 
-pub async fn a_performance_goes_only_without_live_tickets(world: &World) {
+pub(crate) async fn a_performance_goes_only_without_live_tickets(world: &World) {
     let show = world.show("withdrawn").await;
     let buyer = world.customer("unlucky");
     let mut body = show.named(&["S-A-1"]);
@@ -170,7 +170,7 @@ pub async fn a_performance_goes_only_without_live_tickets(world: &World) {
     world.organiser.delete(never).refused(Code::NotFound).await;
 }
 
-pub async fn what_is_made_is_bookable_at_once(world: &World) {
+pub(crate) async fn what_is_made_is_bookable_at_once(world: &World) {
     for _ in 0..5 {
         let show = world.show("fresh").await;
         let buyer = world.customer("first");

@@ -6,16 +6,17 @@ use std::time::Duration;
 use chaos_tests::eventually;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
+use local_cluster::NodeKind;
 use seat_model::Code;
 use serde_json::{Value, json};
 
 use crate::organising::shared_plan;
 use crate::world::{CITY, Show, World, date_in};
 
-pub async fn two_buyers_race_for_one_seat(world: &World) {
+pub(crate) async fn two_buyers_race_for_one_seat(world: &World) {
     let show = world.show("race").await;
     // Straight at different instances, so that no single process can referee.
-    let doors = world.cluster.urls_of("booking-api");
+    let doors = world.cluster.service_urls(NodeKind::BookingApi);
     for round in 0..30 {
         let buyers = [world.customer("left"), world.customer("right")];
         let seat = format!("S-{}-{}", ["A", "B", "C"][round / 10], round % 10 + 1);
@@ -44,7 +45,7 @@ fn texts(answers: &[chaos_tests::Answer]) -> Vec<String> {
     answers.iter().map(chaos_tests::Answer::text).collect()
 }
 
-pub async fn a_crowd_buys_a_tier_to_the_last_seat(world: &World) {
+pub(crate) async fn a_crowd_buys_a_tier_to_the_last_seat(world: &World) {
     let show = world.show("crowd").await;
     let sold = sell_out(world, &show, "Stalls", 40, 2).await;
     assert_eq!(sold.len(), 50);
@@ -90,7 +91,7 @@ async fn sell_out(
     owners
 }
 
-pub async fn a_real_plan_is_imported_and_sold(world: &World) {
+pub(crate) async fn a_real_plan_is_imported_and_sold(world: &World) {
     let Some(plan) = shared_plan("race-track-8897.json") else {
         println!("skipped: race-track-8897.json is not on this machine");
         return;

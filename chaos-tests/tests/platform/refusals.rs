@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
+use local_cluster::Role;
 use reqwest::Method;
 use seat_model::Code;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::World;
+use crate::world::{World, token};
 
-pub async fn wrong_paths_and_methods(world: &World) {
+pub(crate) async fn wrong_paths_and_methods(world: &World) {
     let buyer = world.customer("lost");
     for path in ["/v1/nowhere", "/v1/book", "/v2/shows", "/v1/admin/nothing", "/v1/bookings/x/y/z"]
     {
@@ -27,7 +28,7 @@ pub async fn wrong_paths_and_methods(world: &World) {
     }
 }
 
-pub async fn wrong_bodies(world: &World) {
+pub(crate) async fn wrong_bodies(world: &World) {
     let show = world.show("bodies").await;
     let buyer = world.customer("garbled");
     let post = || buyer.post_once(show.book_path(), json!({}));
@@ -46,9 +47,9 @@ pub async fn wrong_bodies(world: &World) {
     assert_eq!(world.seats(&show).await["seats"], json!({}), "nothing was taken");
 }
 
-pub async fn a_half_sent_request_is_answered_and_forgotten(world: &World) {
+pub(crate) async fn a_half_sent_request_is_answered_and_forgotten(world: &World) {
     let show = world.show("half").await;
-    let token = world.cluster.mint_token("half", "customer");
+    let token = token(&world.cluster, "half", Role::Customer);
     let address = world.anybody.base_url().trim_start_matches("http://").to_owned();
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: seatlock\r\nAuthorization: Bearer {token}\r\n\
@@ -75,7 +76,7 @@ pub async fn a_half_sent_request_is_answered_and_forgotten(world: &World) {
     assert_eq!(world.seats(&show).await["seats"], json!({}), "nothing was taken");
 }
 
-pub async fn bytes_that_are_not_http(world: &World) {
+pub(crate) async fn bytes_that_are_not_http(world: &World) {
     let address = world.anybody.base_url().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).await.expect("a connection");
     stream.write_all(b"\x16\x03\x01 nonsense\r\n\r\n").await.expect("sent");

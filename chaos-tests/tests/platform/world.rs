@@ -6,65 +6,75 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chaos_tests::{Caller, Coverage, eventually};
-use local_cluster::StartedCluster;
+use local_cluster::{NodeKind, Role, StartedCluster};
 use serde_json::{Value, json};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The running platform and those who use it.
-pub struct World {
-    pub cluster: StartedCluster,
-    pub coverage: Arc<Coverage>,
+pub(crate) struct World {
+    pub(crate) cluster: StartedCluster,
+    pub(crate) coverage: Arc<Coverage>,
     /// Without a token.
-    pub anybody: Caller,
-    pub organiser: Caller,
-    pub plan_id: String,
+    pub(crate) anybody: Caller,
+    pub(crate) organiser: Caller,
+    pub(crate) plan_id: String,
+}
+
+/// A bearer token for the length of a test run.
+pub(crate) fn token(cluster: &StartedCluster, user: &str, role: Role) -> String {
+    cluster.mint_token(user, role, Duration::from_secs(3600)).expect("a token")
 }
 
 /// A show with one performance.
 #[derive(Debug, Clone)]
-pub struct Show {
-    pub show_id: String,
-    pub performance_id: String,
-    pub date: String,
+pub(crate) struct Show {
+    pub(crate) show_id: String,
+    pub(crate) performance_id: String,
+    pub(crate) date: String,
 }
 
 /// Where every test performance takes place.
-pub const CITY: &str = "Testville";
+pub(crate) const CITY: &str = "Testville";
 
 impl World {
-    pub async fn new(cluster: StartedCluster) -> Self {
+    pub(crate) async fn new(cluster: StartedCluster) -> Self {
         let coverage = Arc::new(Coverage::default());
         let anybody = Caller::new(cluster.base_url(), Arc::clone(&coverage));
-        let organiser = anybody.with_token(cluster.mint_token("organiser-1", "organiser"));
+        let organiser = anybody.with_token(token(&cluster, "organiser-1", Role::Organiser));
         let plan = organiser.post("/v1/admin/plans", hall()).expect(201).await.json();
         let plan_id = plan["plan_id"].as_str().expect("a plan id").to_owned();
         Self { cluster, coverage, anybody, organiser, plan_id }
     }
 
+    /// The names of the nodes of a kind.
+    pub(crate) fn names_of(&self, kind: NodeKind) -> Vec<String> {
+        self.cluster.topology().of_kind(kind).map(|node| node.name.clone()).collect()
+    }
+
     /// A customer nobody else is.
-    pub fn customer(&self, name: &str) -> Caller {
+    pub(crate) fn customer(&self, name: &str) -> Caller {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         self.customer_named(&format!("{name}-{number}"))
     }
 
     /// A customer by name.
-    pub fn customer_named(&self, user: &str) -> Caller {
-        self.anybody.with_token(self.cluster.mint_token(user, "customer"))
+    pub(crate) fn customer_named(&self, user: &str) -> Caller {
+        self.anybody.with_token(token(&self.cluster, user, Role::Customer))
     }
 
     /// A show id nobody else uses.
-    pub fn fresh_show_id(&self, name: &str) -> String {
+    pub(crate) fn fresh_show_id(&self, name: &str) -> String {
         format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A fresh show with a performance in ten days, as the test wants it.
-    pub async fn show_with(&self, name: &str, changes: Value) -> Show {
+    pub(crate) async fn show_with(&self, name: &str, changes: Value) -> Show {
         let show_id = self.fresh_show_id(name);
         self.show_called(&show_id, changes).await
     }
 
-    pub async fn show_called(&self, show_id: &str, changes: Value) -> Show {
+    pub(crate) async fn show_called(&self, show_id: &str, changes: Value) -> Show {
         let body = json!({"show_id": show_id, "name": format!("The {show_id}")});
         self.organiser.post_once("/v1/admin/shows", body).expect(201).await;
         let performance_id = self.performance(show_id, changes).await;
@@ -72,12 +82,12 @@ impl World {
     }
 
     /// A fresh show as it comes.
-    pub async fn show(&self, name: &str) -> Show {
+    pub(crate) async fn show(&self, name: &str) -> Show {
         self.show_with(name, json!({})).await
     }
 
     /// Another performance of a show.
-    pub async fn performance(&self, show_id: &str, changes: Value) -> String {
+    pub(crate) async fn performance(&self, show_id: &str, changes: Value) -> String {
         let mut body = performance_body(&self.plan_id);
         for (key, value) in changes.as_object().into_iter().flatten() {
             body[key] = value.clone();
@@ -88,7 +98,7 @@ impl World {
     }
 
     /// The seat map once the view knows the performance.
-    pub async fn seats(&self, show: &Show) -> Value {
+    pub(crate) async fn seats(&self, show: &Show) -> Value {
         let path = show.seats_path();
         eventually(Duration::from_secs(5), || async {
             let answer = self.anybody.get(path.clone()).send().await;
@@ -98,7 +108,7 @@ impl World {
     }
 
     /// Waits until the view shows exactly these seats as not free.
-    pub async fn seats_become(&self, show: &Show, wanted: Value) {
+    pub(crate) async fn seats_become(&self, show: &Show, wanted: Value) {
         eventually(Duration::from_secs(8), || async {
             let seats = self.seats(show).await["seats"].clone();
             if seats == wanted { Ok(()) } else { Err(format!("{seats} instead of {wanted}")) }
@@ -108,30 +118,30 @@ impl World {
 }
 
 impl Show {
-    pub fn book_path(&self) -> String {
+    pub(crate) fn book_path(&self) -> String {
         format!("/v1/book/{}", self.show_id)
     }
 
-    pub fn booking_path(&self, booking: &Value) -> String {
+    pub(crate) fn booking_path(&self, booking: &Value) -> String {
         format!("{}/{}", self.book_path(), booking["booking_id"].as_str().expect("a booking id"))
     }
 
-    pub fn seats_path(&self) -> String {
+    pub(crate) fn seats_path(&self) -> String {
         format!("/v1/show/{}/performances/{}/seats", self.show_id, self.performance_id)
     }
 
     /// Books by tier, date and location, as the seeds did.
-    pub fn best(&self, tier: &str, quantity: u32) -> Value {
+    pub(crate) fn best(&self, tier: &str, quantity: u32) -> Value {
         json!({"tier": tier, "date": self.date, "location": CITY, "quantity": quantity})
     }
 
     /// Books exactly these seats.
-    pub fn named(&self, seats: &[&str]) -> Value {
+    pub(crate) fn named(&self, seats: &[&str]) -> Value {
         json!({"performance_id": self.performance_id, "seats": seats})
     }
 }
 
-pub fn performance_body(plan_id: &str) -> Value {
+pub(crate) fn performance_body(plan_id: &str) -> Value {
     json!({
         "location": CITY, "venue": "The Hall", "time_zone": "Europe/Berlin",
         "starts_at": format!("{}T18:00:00.000Z", date_in(10)), "plan_id": plan_id,
@@ -144,7 +154,7 @@ pub fn performance_body(plan_id: &str) -> Value {
 }
 
 /// A date so many days from now (UTC; evenings in Berlin are on the same date).
-pub fn date_in(days: i64) -> String {
+pub(crate) fn date_in(days: i64) -> String {
     let day = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
     day.strftime("%Y-%m-%d").to_string()
 }
@@ -164,7 +174,7 @@ fn row(prefix: &str, name: &str, y: f64, xs: &[f64], category: &str) -> Value {
 
 /// 50 stalls in five rows, a box of a pair and a trio with an aisle between, a balcony
 /// of ten with two accessible seats and a companion's.
-pub fn hall() -> Value {
+pub(crate) fn hall() -> Value {
     let even: Vec<f64> = (0..10).map(|i| f64::from(i) * 10.0).collect();
     let stalls: Vec<Value> = ["A", "B", "C", "D", "E"]
         .iter()
