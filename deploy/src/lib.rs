@@ -18,6 +18,7 @@
 //! them, and [`StartedCluster::attach`] finds them again.
 
 mod cluster;
+pub mod demo_world;
 mod etcd;
 mod haproxy;
 mod mysql;

@@ -375,13 +375,14 @@ mod tests {
         assert!(error.contains("state.json"), "{error}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_lock_is_held_by_one() {
         let home = tempfile::tempdir().unwrap();
-        let folder = folder(home.path(), "a");
-        let held = folder.lock_state().await.unwrap();
-        assert!(matches!(folder.lock_state().await, Err(StateError::Locked { .. })));
+        let path = home.path().join("lock");
+        let held = FolderLock::take(&path, Duration::ZERO).await.unwrap();
+        let second = FolderLock::take(&path, Duration::ZERO).await;
+        assert!(matches!(second, Err(StateError::Locked { .. })));
         drop(held);
-        folder.lock_state().await.map(drop).unwrap();
+        FolderLock::take(&path, Duration::ZERO).await.map(drop).unwrap();
     }
 }

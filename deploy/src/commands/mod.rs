@@ -1,6 +1,8 @@
 //! The commands and their options, and which file does which.
 
+mod demo;
 mod doctor;
+mod import_plan;
 mod logs;
 mod node;
 mod output;
@@ -87,6 +89,14 @@ enum Command {
         #[arg(long, default_value_t = Role::Customer)]
         role: Role,
     },
+    /// Buys seats on the running cluster, meets a conflict, cancels; says each
+    /// step.
+    Demo,
+    /// Uploads a seating plan and prints its id.
+    ImportPlan {
+        /// A plan in the pretix format.
+        file: PathBuf,
+    },
     /// Says what is installed, and the line that installs what is missing.
     Doctor,
 }
@@ -156,6 +166,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::Token { user, role } => token::run(&cli.attach()?, user, *role),
+        Command::Demo => demo::run(&cli.attach()?).await,
+        Command::ImportPlan { file } => import_plan::run(&cli.attach()?, file).await,
         Command::Doctor => doctor::run(),
     }
 }

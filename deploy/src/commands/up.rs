@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use local_cluster::{
-    ClusterError, NodeKind, Profile, StartedCluster, StateError, Topology, programs,
+    ClusterError, NodeKind, Profile, StartedCluster, StateError, Topology, demo_world, programs,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -81,10 +81,24 @@ fn topology(cli: &Cli, options: &UpOptions) -> Result<Topology, Failure> {
 
 async fn start(
     topology: Topology,
-    _options: &UpOptions,
+    options: &UpOptions,
     watcher: &Watcher,
 ) -> Result<StartedCluster, Failure> {
     let cluster = StartedCluster::up_with(topology, watcher.sink()).await?;
+    let serves = [NodeKind::LoadBalancer, NodeKind::BookingApi, NodeKind::ViewService];
+    if serves.into_iter().all(|kind| cluster.topology().has(kind)) && !options.no_demo {
+        let since = Instant::now();
+        let loaded = demo_world::load(&cluster).await.map_err(|error| {
+            format!("the cluster runs, but its demo shows could not be loaded: {error}")
+        })?;
+        if loaded.performances > 0 {
+            let (performances, seats) = (loaded.performances, loaded.seats_sold);
+            let took = since.elapsed().as_secs_f32();
+            watcher.line(&format!(
+                "demo shows: {performances} performances added, {seats} seats sold, in {took:.1} s"
+            ));
+        }
+    }
     Ok(cluster)
 }
 
