@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lock_service_client::{LockClient, LockClientConfig, LockError};
-use service_kit::Process;
+use service_kit::{Process, RateLimit};
 
 use crate::auth::{Passwords, Tokens};
 use crate::catalogue::{Catalogue, CatalogueError, REMEMBER_KEYS};
@@ -32,6 +32,8 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     /// Tells requests under one idempotency key apart.
     pub(crate) fingerprints: Fingerprints,
+    /// Of each customer, and of each address without a token.
+    pub(crate) rate_limit: RateLimit,
     /// The process around it: readiness, metrics, background work.
     pub(crate) process: Process,
 }
@@ -64,6 +66,7 @@ impl App {
             tokens: Tokens::new(&config.jwt_secret),
             passwords: Passwords::new(&config.accounts),
             fingerprints: Fingerprints::new(&config.booking_secret),
+            rate_limit: RateLimit::new(config.rate_limit),
             config: Arc::new(config),
             catalogue,
             locks,

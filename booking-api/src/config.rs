@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seat_model::ShardId;
 use serde::Deserialize;
-use service_kit::{ListenConfig, ServiceConfig};
+use service_kit::{ListenConfig, RateLimitConfig, ServiceConfig};
 
 use crate::sale::SaleConfig;
 
@@ -46,6 +46,10 @@ pub(crate) struct Config {
     /// Bounds of selling.
     #[serde(default)]
     pub(crate) sale: SaleConfig,
+    /// How much one customer, or one address without a token, may ask for; no
+    /// limit where it is absent.
+    #[serde(default)]
+    pub(crate) rate_limit: Option<RateLimitConfig>,
 }
 
 /// One shard.

@@ -9,7 +9,7 @@ use seat_model::Code;
 use service_kit::{ApiJson, ApiProblem};
 
 use crate::app::App;
-use crate::auth::Role;
+use crate::auth::{Newcomer, Role};
 use crate::idempotency::{Created, IdempotencyKey};
 use crate::openapi::ProblemBody;
 use crate::users::email_key;
@@ -29,6 +29,7 @@ use crate::users::email_key;
 )]
 pub(crate) async fn create_session(
     State(app): State<App>,
+    _: Newcomer,
     _key: Option<IdempotencyKey>,
     ApiJson(asked): ApiJson<SessionCreate>,
 ) -> Result<Created<Session>, ApiProblem> {

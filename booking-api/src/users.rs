@@ -7,6 +7,7 @@ use seat_model::{Code, UserId};
 use service_kit::{ApiJson, ApiProblem};
 
 use crate::app::App;
+use crate::auth::Newcomer;
 use crate::catalogue::{NewUser, Scope, UserWritten};
 use crate::checks::Faults;
 use crate::idempotency::{Created, IdempotencyKey, KeyedCall, settle};
@@ -34,6 +35,7 @@ const MAX_EMAIL_BYTES: usize = 254;
 )]
 pub(crate) async fn create_user(
     State(app): State<App>,
+    _: Newcomer,
     key: Option<IdempotencyKey>,
     ApiJson(asked): ApiJson<UserCreate>,
 ) -> Result<Response, ApiProblem> {

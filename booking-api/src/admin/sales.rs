@@ -8,7 +8,8 @@ use axum::Json;
 use axum::extract::State;
 use booking_api_client::{PerformanceSales, Sales, TierSales};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use lock_service_client::{LockError, PerformanceCounts};
+use lock_service_client::LockError;
+use lock_service_client::wire::PerformanceCounts;
 use seat_model::{Code, PerformanceId, ShowId};
 use service_kit::{ApiPath, ApiProblem};
 
@@ -47,10 +48,10 @@ pub(crate) async fn sales(
     let totals = app.sale.sales(&show).await?;
     let totals: BTreeMap<(&PerformanceId, &str), &TierTotals> =
         totals.iter().map(|total| ((&total.performance, total.tier.as_str()), total)).collect();
-    let counts: Vec<PerformanceCounts> = stream::iter(performances.iter())
-        .map(|performance| {
+    let ids: Vec<PerformanceId> = performances.iter().map(|p| p.performance_id.clone()).collect();
+    let counts: Vec<PerformanceCounts> = stream::iter(ids)
+        .map(|id| {
             let (locks, show) = (app.locks.clone(), show.clone());
-            let id = performance.performance_id.clone();
             async move { locks.counts(&show, &id).await }
         })
         .buffered(COUNT_AT_ONCE)

@@ -24,6 +24,27 @@ pub(crate) struct Organiser {
     pub(crate) user: UserId,
 }
 
+/// Somebody without a token, who signs up or logs in: limited by address, so
+/// that nobody can try passwords without end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Newcomer;
+
+impl FromRequestParts<App> for Newcomer {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiProblem> {
+        // The last address is the one the load balancer saw; those before it
+        // are the client's own claims.
+        let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
+        let address = forwarded
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.rsplit(',').next())
+            .map_or("unknown", str::trim);
+        app.rate_limit.check(format!("address {address}"))?;
+        Ok(Self)
+    }
+}
+
 impl FromRequestParts<App> for Customer {
     type Rejection = ApiProblem;
 
@@ -60,5 +81,7 @@ fn bearer(parts: &Parts, app: &App) -> Result<Bearer, ApiProblem> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(refused("only bearer tokens are accepted"));
     }
-    app.tokens.check(token.trim()).map_err(|error| refused(&error.to_string()))
+    let bearer = app.tokens.check(token.trim()).map_err(|error| refused(&error.to_string()))?;
+    app.rate_limit.check(format!("user {}", bearer.user))?;
+    Ok(bearer)
 }

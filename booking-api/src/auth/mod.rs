@@ -4,6 +4,6 @@ mod extractor;
 mod password;
 mod token;
 
-pub(crate) use extractor::{Customer, Organiser};
+pub(crate) use extractor::{Customer, Newcomer, Organiser};
 pub(crate) use password::{PasswordError, Passwords};
 pub(crate) use token::{Role, Tokens};

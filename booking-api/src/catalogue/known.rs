@@ -142,7 +142,7 @@ impl Known {
                     .map_err(Some)?
                     .ok_or(None::<CatalogueError>)?;
                 let latest = Latest { performances, asked, quiet_until: None };
-                Ok(Arc::new(KnownShow {
+                Ok::<_, Option<CatalogueError>>(Arc::new(KnownShow {
                     latest: Mutex::new(latest),
                     asking: tokio::sync::Mutex::new(()),
                 }))

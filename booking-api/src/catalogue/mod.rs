@@ -33,7 +33,7 @@ pub(crate) use performance::Performance;
 pub(crate) use performances::{Deletable, NewPerformance};
 pub(crate) use plans::{KnownPlan, NewPlan};
 pub(crate) use shows::{NewShow, ShowWritten};
-pub(crate) use users::{NewUser, StoredUser, UserWritten};
+pub(crate) use users::{NewUser, UserWritten};
 
 use crate::config::CatalogueConfig;
 use known::Known;
