@@ -1,2 +1,7 @@
-//! Placeholder until its first slice lands.
-fn main() {}
+//! The process. Everything else is in the library, where tests can reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::run("VIEW_SERVICE_", view_service::build)
+}

@@ -1,0 +1,76 @@
+//! Passes over what does not answer, so that a part that hangs costs one
+//! request its deadline and the others nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Closed while things go well; after a failure nobody tries for `away_for`,
+/// then one caller at a time.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    born: Instant,
+    away_for: Duration,
+    /// Milliseconds after `born` until which nobody tries; 0 while closed.
+    open_until_ms: AtomicU64,
+}
+
+impl Breaker {
+    pub(crate) fn new(away_for: Duration) -> Self {
+        Self { born: Instant::now(), away_for, open_until_ms: AtomicU64::new(0) }
+    }
+
+    /// Whether this caller may try. Once the time is up, the first to ask
+    /// moves it on and tries; the others are passed over until it succeeds.
+    pub(crate) fn may_try(&self) -> bool {
+        let open_until = self.open_until_ms.load(Ordering::Relaxed);
+        if open_until == 0 {
+            return true;
+        }
+        let now = self.now_ms();
+        now >= open_until
+            && self
+                .open_until_ms
+                .compare_exchange(
+                    open_until,
+                    self.later(now),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+    }
+
+    pub(crate) fn succeeded(&self) {
+        self.open_until_ms.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.open_until_ms.store(self.later(self.now_ms()), Ordering::Relaxed);
+    }
+
+    fn later(&self, now_ms: u64) -> u64 {
+        let away_for = u64::try_from(self.away_for.as_millis()).unwrap_or(u64::MAX);
+        now_ms.saturating_add(away_for).max(1)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failure_nobody_tries_and_then_only_one() {
+        let breaker = Breaker::new(Duration::from_secs(3600));
+        assert!(breaker.may_try() && breaker.may_try());
+        breaker.failed();
+        assert!(!breaker.may_try());
+        let breaker = Breaker::new(Duration::ZERO);
+        breaker.failed();
+        assert!(breaker.may_try(), "the time is up");
+        breaker.succeeded();
+        assert!(breaker.may_try() && breaker.may_try());
+    }
+}

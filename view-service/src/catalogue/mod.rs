@@ -1,0 +1,17 @@
+//! What is put on: shows, performances, seating plans. Read from a replica,
+//! from the primary where the replicas are away or do not know yet, and kept
+//! for when all of them are away. The only module that speaks the catalogue.
+//!
+//! Must not know: which seats are taken, HTTP.
+
+mod cursor;
+mod database;
+mod filter;
+mod kept;
+mod record;
+
+pub use cursor::{BadCursor, Cursor};
+pub use database::{CatalogueAway, Database};
+pub use filter::{Filter, ListQuery};
+pub use kept::{Catalogue, Found, Listed, Performance};
+pub use record::{PerformanceRecord, PlanRecord, ShowRecord};

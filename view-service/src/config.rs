@@ -1,0 +1,206 @@
+//! The configuration. Every limit of the process stands here.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use service_kit::{ListenConfig, ServiceConfig};
+
+/// What the file may say. Only the first seven keys have no default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The process's own name.
+    pub name: String,
+    /// Where it answers.
+    pub listen: SocketAddr,
+    /// Where it reports.
+    pub admin_listen: SocketAddr,
+    /// lock-service instances: whose change feed is followed.
+    pub lock_services: Vec<String>,
+    /// Redis, such as `redis://127.0.0.1:6379`.
+    pub redis_url: String,
+    /// Replicas of the catalogue, asked first; may be none.
+    pub catalogue_replica_urls: Vec<String>,
+    /// The catalogue's primary, asked where the replicas are away or do not know yet.
+    pub catalogue_primary_url: String,
+
+    /// What Redis keys begin with.
+    #[serde(default = "defaults::redis_prefix")]
+    pub redis_prefix: String,
+    /// How long a view waits for Redis.
+    #[serde(default = "defaults::redis_deadline_ms")]
+    pub redis_deadline_ms: u64,
+    /// How long the projector waits for Redis; writing a large map takes longer.
+    #[serde(default = "defaults::redis_write_deadline_ms")]
+    pub redis_write_deadline_ms: u64,
+    /// How long one database may take to answer, connecting included.
+    #[serde(default = "defaults::catalogue_deadline_ms")]
+    pub catalogue_deadline_ms: u64,
+    /// Connections to each database of the catalogue.
+    #[serde(default = "defaults::catalogue_connections")]
+    pub catalogue_connections: u32,
+    /// How long a catalogue answer is fresh.
+    #[serde(default = "defaults::fresh_ms")]
+    pub fresh_ms: u64,
+    /// How long a catalogue answer is kept for when the databases are away.
+    #[serde(default = "defaults::keep_s")]
+    pub keep_s: u64,
+    /// Shows kept in memory.
+    #[serde(default = "defaults::kept_shows")]
+    pub kept_shows: u64,
+    /// Pages of lists kept in memory.
+    #[serde(default = "defaults::kept_lists")]
+    pub kept_lists: u64,
+    /// Bytes of seating plans kept in memory.
+    #[serde(default = "defaults::kept_plan_bytes")]
+    pub kept_plan_bytes: u64,
+    /// How often a second the primary may be asked whether a thing that no
+    /// replica knows was just made.
+    #[serde(default = "defaults::confirmations_per_s")]
+    pub confirmations_per_s: u32,
+    /// How long something that did not answer is passed over.
+    #[serde(default = "defaults::away_for_ms")]
+    pub away_for_ms: u64,
+    /// The age from which a seat map says that it is stale.
+    #[serde(default = "defaults::stale_after_ms")]
+    pub stale_after_ms: u64,
+    /// A feed that says nothing for so long is left for another instance's.
+    #[serde(default = "defaults::feed_silence_ms")]
+    pub feed_silence_ms: u64,
+    /// How long lock-service may take to open a feed or to send a snapshot.
+    #[serde(default = "defaults::locks_deadline_ms")]
+    pub locks_deadline_ms: u64,
+    /// A lower revision confirmed so much later than a higher one means that
+    /// etcd began again, not that somebody is behind.
+    #[serde(default = "defaults::regressed_after_ms")]
+    pub regressed_after_ms: i64,
+    /// Changes that wait to be written to Redis; beyond, everything is written anew.
+    #[serde(default = "defaults::write_queue")]
+    pub write_queue: usize,
+    /// Changes of a performance kept for `Last-Event-ID`.
+    #[serde(default = "defaults::history_events")]
+    pub history_events: usize,
+    /// Changes that may wait for a slow reader before it gets a new snapshot.
+    #[serde(default = "defaults::event_queue")]
+    pub event_queue: usize,
+    /// Event streams open at once.
+    #[serde(default = "defaults::event_streams")]
+    pub event_streams: usize,
+    /// How often an event stream shows that it lives; at most 15 s.
+    #[serde(default = "defaults::heartbeat_ms")]
+    pub heartbeat_ms: u64,
+}
+
+mod defaults {
+    pub(super) fn redis_prefix() -> String {
+        "seatlock:v1".to_owned()
+    }
+    pub(super) const fn redis_deadline_ms() -> u64 {
+        150
+    }
+    pub(super) const fn redis_write_deadline_ms() -> u64 {
+        1_000
+    }
+    pub(super) const fn catalogue_deadline_ms() -> u64 {
+        500
+    }
+    pub(super) const fn catalogue_connections() -> u32 {
+        8
+    }
+    pub(super) const fn fresh_ms() -> u64 {
+        1_000
+    }
+    pub(super) const fn keep_s() -> u64 {
+        24 * 3600
+    }
+    pub(super) const fn kept_shows() -> u64 {
+        50_000
+    }
+    pub(super) const fn kept_lists() -> u64 {
+        1_000
+    }
+    pub(super) const fn kept_plan_bytes() -> u64 {
+        256 << 20
+    }
+    pub(super) const fn confirmations_per_s() -> u32 {
+        50
+    }
+    pub(super) const fn away_for_ms() -> u64 {
+        1_000
+    }
+    pub(super) const fn stale_after_ms() -> u64 {
+        2_000
+    }
+    pub(super) const fn feed_silence_ms() -> u64 {
+        2_500
+    }
+    pub(super) const fn locks_deadline_ms() -> u64 {
+        600
+    }
+    pub(super) const fn regressed_after_ms() -> i64 {
+        3_000
+    }
+    pub(super) const fn write_queue() -> usize {
+        8_192
+    }
+    pub(super) const fn history_events() -> usize {
+        256
+    }
+    pub(super) const fn event_queue() -> usize {
+        128
+    }
+    pub(super) const fn event_streams() -> usize {
+        10_000
+    }
+    pub(super) const fn heartbeat_ms() -> u64 {
+        10_000
+    }
+}
+
+impl Config {
+    pub(crate) const fn away_for(&self) -> Duration {
+        Duration::from_millis(self.away_for_ms)
+    }
+
+    pub(crate) const fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms)
+    }
+}
+
+impl ServiceConfig for Config {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn listen(&self) -> ListenConfig {
+        ListenConfig::new(self.listen, self.admin_listen)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.lock_services.is_empty() {
+            return Err("lock_services must name at least one instance".to_owned());
+        }
+        if self.listen == self.admin_listen {
+            return Err("listen and admin_listen must differ".to_owned());
+        }
+        if !(1..=15_000).contains(&self.heartbeat_ms) {
+            return Err("heartbeat_ms must be from 1 to 15000".to_owned());
+        }
+        if self.stale_after_ms >= self.feed_silence_ms * 4 || self.feed_silence_ms < 1_100 {
+            return Err("feed_silence_ms must be at least 1100 (a living feed speaks once a \
+                        second) and not far below stale_after_ms"
+                .to_owned());
+        }
+        let zero = [
+            ("history_events", self.history_events),
+            ("event_queue", self.event_queue),
+            ("event_streams", self.event_streams),
+            ("write_queue", self.write_queue),
+        ];
+        if let Some((key, _)) = zero.into_iter().find(|(_, value)| *value == 0) {
+            return Err(format!("{key} must be at least 1"));
+        }
+        Ok(())
+    }
+}

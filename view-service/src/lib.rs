@@ -1,0 +1,27 @@
+//! Looking: shows, seat maps and their live changes, from whatever answers.
+//!
+//! Two things are known here, and both may be old: *which seats are taken*
+//! (`seating`: Redis, this instance's own projection of the change feed, or
+//! lock-service itself) and *what is put on* (`catalogue`: its replicas, its
+//! primary, or what was read before). `views` joins them into answers.
+//!
+//! Must not know: how a seat is held or sold, and anything about customers.
+//! Architecture invariant: no view waits for a part that is away for longer
+//! than its deadline, and then not again before its breaker lets one try.
+
+mod app;
+mod breaker;
+pub mod cache;
+pub mod catalogue;
+mod config;
+mod metrics;
+pub mod projection;
+mod projector;
+mod seating;
+mod views;
+
+pub use app::build;
+pub use config::Config;
+pub use metrics::Metrics;
+pub use projector::{Follower, Writer};
+pub use seating::{Seating, Taken};

@@ -1,0 +1,106 @@
+//! What is counted. Labels come from closed lists: never a show, a seat or a person.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use view_service_client::wire::Source;
+
+/// The metrics; clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    answers: IntCounterVec,
+    catalogue_queries: IntCounterVec,
+    pub(crate) redis_errors: IntCounter,
+    pub(crate) rewritten: IntCounter,
+    pub(crate) generations: IntCounter,
+    pub(crate) event_streams: IntGauge,
+    pub(crate) revision: IntGauge,
+    pub(crate) lag_revisions: IntGauge,
+    pub(crate) lag_ms: IntGauge,
+}
+
+/// Which view was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum View {
+    Shows,
+    Show,
+    Seats,
+    Events,
+    Plan,
+}
+
+impl View {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shows => "shows",
+            Self::Show => "show",
+            Self::Seats => "seats",
+            Self::Events => "events",
+            Self::Plan => "plan",
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// When the registry has others of these names.
+    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self {
+            answers: IntCounterVec::new(
+                Opts::new("view_answers_total", "Views answered, by view and where they came from."),
+                &["view", "source"],
+            )?,
+            catalogue_queries: IntCounterVec::new(
+                Opts::new(
+                    "view_catalogue_queries_total",
+                    "Questions to the catalogue's databases, by which was asked and how it went.",
+                ),
+                &["source", "outcome"],
+            )?,
+            redis_errors: IntCounter::new(
+                "view_redis_errors_total",
+                "Calls of Redis that failed or took too long.",
+            )?,
+            rewritten: IntCounter::new(
+                "view_projection_rewrites_total",
+                "Times this instance wrote its whole projection to Redis.",
+            )?,
+            generations: IntCounter::new(
+                "view_projection_generations_total",
+                "Generations of the projection this instance began in Redis.",
+            )?,
+            event_streams: IntGauge::new("view_event_streams", "Event streams open now.")?,
+            revision: IntGauge::new(
+                "view_projection_revision",
+                "The revision this instance's projection has reached.",
+            )?,
+            lag_revisions: IntGauge::new(
+                "view_projection_lag_revisions",
+                "Revisions by which the projection in Redis is behind this instance's.",
+            )?,
+            lag_ms: IntGauge::new(
+                "view_projection_lag_milliseconds",
+                "Time since the projection was last known to be the newest.",
+            )?,
+        };
+        registry.register(Box::new(metrics.answers.clone()))?;
+        registry.register(Box::new(metrics.catalogue_queries.clone()))?;
+        registry.register(Box::new(metrics.redis_errors.clone()))?;
+        registry.register(Box::new(metrics.rewritten.clone()))?;
+        registry.register(Box::new(metrics.generations.clone()))?;
+        registry.register(Box::new(metrics.event_streams.clone()))?;
+        registry.register(Box::new(metrics.revision.clone()))?;
+        registry.register(Box::new(metrics.lag_revisions.clone()))?;
+        registry.register(Box::new(metrics.lag_ms.clone()))?;
+        Ok(metrics)
+    }
+
+    pub(crate) fn answered(&self, view: View, source: Source) {
+        self.answers.with_label_values(&[view.as_str(), source.as_str()]).inc();
+    }
+
+    pub(crate) fn asked_catalogue(&self, source: Source, answered: bool) {
+        let outcome = if answered { "answered" } else { "away" };
+        self.catalogue_queries.with_label_values(&[source.as_str(), outcome]).inc();
+    }
+}

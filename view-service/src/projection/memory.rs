@@ -1,0 +1,402 @@
+//! The fold itself. A snapshot is built aside and takes the place of what is
+//! known only once it is not older (INV-11: what was seen sold is not shown
+//! free because an instance that is behind said so).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{PoisonError, RwLock};
+
+use lock_service_client::wire::ChangeLine;
+use seat_model::{PerformanceId, PublicSeatState, SeatId, Timestamp};
+
+use super::live::{Live, Start, Subscription};
+
+/// Limits of the projection.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    history: usize,
+    queue: usize,
+    regressed_after_ms: i64,
+}
+
+/// What is known of one performance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What the projection had reached.
+    pub revision: u64,
+    /// The last revision that changed this performance, 0 where none is known.
+    pub changed: u64,
+    /// When that was last known to be the newest; `None` while nobody said so.
+    pub as_of: Option<Timestamp>,
+    /// Seats that are not free.
+    pub seats: BTreeMap<SeatId, PublicSeatState>,
+}
+
+/// One performance for Redis: everything up to `upto`, seat by seat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// Every change up to and with this revision is in it.
+    pub upto: u64,
+    /// Seats that are not free, the revision that made them so, and their state.
+    pub seats: Vec<(SeatId, u64, PublicSeatState)>,
+}
+
+/// What a line of the feed did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing that others need to hear of.
+    Quiet,
+    /// Some seats changed.
+    Changed {
+        /// The performance.
+        performance: PerformanceId,
+        /// The revision that changed them.
+        revision: u64,
+        /// The seats.
+        seats: BTreeMap<SeatId, PublicSeatState>,
+    },
+    /// Known to be the newest.
+    Reached {
+        /// Up to and with.
+        revision: u64,
+        /// As of.
+        as_of: Timestamp,
+    },
+    /// A snapshot took the place of what was known: write everything anew.
+    Replaced {
+        /// Whether revisions went back: another cell, or one that was restored.
+        regressed: bool,
+    },
+}
+
+/// The feed must be opened anew, from a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the feed stands before what is known, and that for too long to be a delay")]
+pub struct Refused;
+
+#[derive(Debug)]
+struct Taken {
+    revision: u64,
+    state: PublicSeatState,
+}
+
+#[derive(Debug)]
+struct Performance {
+    seats: BTreeMap<SeatId, Taken>,
+    changed: u64,
+    live: Live,
+}
+
+impl Performance {
+    fn new(resumable_from: u64) -> Self {
+        Self { seats: BTreeMap::new(), changed: 0, live: Live::new(resumable_from) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    revision: u64,
+    /// Everything up to here was received; a later resume begins here. One
+    /// below `revision` while more lines of that revision may follow.
+    complete_to: u64,
+    as_of: Option<Timestamp>,
+    /// Performances that were never mentioned did not change after this.
+    loaded_at: u64,
+    loaded: bool,
+    performances: HashMap<PerformanceId, Performance>,
+    staged: Option<Staged>,
+}
+
+#[derive(Debug, Default)]
+struct Staged {
+    revision: u64,
+    complete_to: u64,
+    complete: bool,
+    seats: HashMap<PerformanceId, BTreeMap<SeatId, Taken>>,
+}
+
+/// The projection. Readers share it with the one follower that feeds it.
+#[derive(Debug)]
+pub struct Projection {
+    state: RwLock<State>,
+    limits: Limits,
+}
+
+impl Projection {
+    /// An empty projection. `history` changes a performance are kept for those
+    /// who come back, `queue` may wait for a slow watcher.
+    #[must_use]
+    pub fn new(history: usize, queue: usize, regressed_after_ms: i64) -> Self {
+        Self {
+            state: RwLock::new(State::default()),
+            limits: Limits { history, queue, regressed_after_ms },
+        }
+    }
+
+    /// Where a feed should be resumed; 0 for a snapshot.
+    pub fn resume_from(&self) -> u64 {
+        self.read(|state| if state.loaded { state.complete_to } else { 0 })
+    }
+
+    /// Revision and age of the whole; `None` before the first snapshot.
+    pub fn reached(&self) -> Option<(u64, Option<Timestamp>)> {
+        self.read(|state| state.loaded.then_some((state.revision, state.as_of)))
+    }
+
+    /// What is known of a performance; `None` before the first snapshot.
+    pub fn known(&self, performance: &PerformanceId) -> Option<Known> {
+        self.read(|state| state.loaded.then(|| state.known(performance)))
+    }
+
+    /// The last revision that changed a performance; 0 where none is known.
+    pub fn changed(&self, performance: &PerformanceId) -> u64 {
+        self.read(|state| state.performances.get(performance).map_or(0, |found| found.changed))
+    }
+
+    /// Every performance that was ever mentioned.
+    pub fn performances(&self) -> Vec<PerformanceId> {
+        self.read(|state| state.performances.keys().cloned().collect())
+    }
+
+    /// A performance for Redis; `None` before the first snapshot.
+    pub fn export(&self, performance: &PerformanceId) -> Option<Exported> {
+        self.read(|state| {
+            state.loaded.then(|| Exported {
+                upto: state.complete_to,
+                seats: state.performances.get(performance).map_or_else(Vec::new, |found| {
+                    let seats = found.seats.iter();
+                    seats.map(|(seat, taken)| (seat.clone(), taken.revision, taken.state)).collect()
+                }),
+            })
+        })
+    }
+
+    /// A watcher's place, after the event it saw last; `None` before the first snapshot.
+    pub fn watch(&self, performance: &PerformanceId, last: Option<u64>) -> Option<Subscription> {
+        let queue = self.limits.queue;
+        self.write(|state| {
+            if !state.loaded {
+                return None;
+            }
+            let known_up_to = state.revision;
+            let loaded_at = state.loaded_at;
+            let entry = state
+                .performances
+                .entry(performance.clone())
+                .or_insert_with(|| Performance::new(loaded_at));
+            let receiver = entry.live.watch(queue);
+            // An id from the future is another instance's, which was ahead, or
+            // another cell's: either way this one cannot tell what is missing.
+            let resumed = last
+                .filter(|last| *last <= known_up_to)
+                .and_then(|last| entry.live.since(last));
+            let start =
+                resumed.map_or_else(|| Start::Snapshot(state.known(performance)), Start::Resume);
+            Some(Subscription { start, receiver })
+        })
+    }
+
+    /// Takes in one line of the feed, heard at `now`.
+    ///
+    /// # Errors
+    /// [`Refused`] when the feed stands before what is known.
+    pub fn apply(&self, line: ChangeLine, now: Timestamp) -> Result<Step, Refused> {
+        let limits = self.limits;
+        self.write(|state| match line {
+            ChangeLine::Snapshot { revision } => {
+                state.staged = Some(Staged { revision, ..Staged::default() });
+                Ok(Step::Quiet)
+            }
+            ChangeLine::Seats { performance, revision, seats } => {
+                Ok(state.seats(performance, revision, seats, now, limits))
+            }
+            ChangeLine::SnapshotEnd { revision } => {
+                if let Some(staged) = &mut state.staged {
+                    staged.revision = staged.revision.max(revision);
+                    staged.complete_to = staged.complete_to.max(revision);
+                    staged.complete = true;
+                }
+                Ok(state.replace(None, now, limits).unwrap_or(Step::Quiet))
+            }
+            ChangeLine::Progress { revision, as_of } => {
+                state.progress(revision, as_of, now, limits)
+            }
+        })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn known(&self, performance: &PerformanceId) -> Known {
+        let found = self.performances.get(performance);
+        Known {
+            revision: self.revision,
+            changed: found.map_or(0, |found| found.changed),
+            as_of: self.as_of,
+            seats: found.map_or_else(BTreeMap::new, |found| {
+                found.seats.iter().map(|(seat, taken)| (seat.clone(), taken.state)).collect()
+            }),
+        }
+    }
+
+    fn seats(
+        &mut self,
+        performance: PerformanceId,
+        revision: u64,
+        mut seats: BTreeMap<SeatId, PublicSeatState>,
+        now: Timestamp,
+        limits: Limits,
+    ) -> Step {
+        if let Some(staged) = &mut self.staged {
+            if staged.complete {
+                staged.complete_to = staged.complete_to.max(revision.saturating_sub(1));
+                staged.revision = staged.revision.max(revision);
+            }
+            take(staged.seats.entry(performance).or_default(), revision, &mut seats);
+            return Step::Quiet;
+        }
+        if !self.loaded {
+            return Step::Quiet;
+        }
+        let loaded_at = self.loaded_at;
+        self.revision = self.revision.max(revision);
+        self.complete_to = self.complete_to.max(revision.saturating_sub(1));
+        let entry = self
+            .performances
+            .entry(performance.clone())
+            .or_insert_with(|| Performance::new(loaded_at));
+        take(&mut entry.seats, revision, &mut seats);
+        if seats.is_empty() {
+            return Step::Quiet;
+        }
+        entry.changed = entry.changed.max(revision);
+        entry.live.tell(revision, now, seats.clone(), limits.history);
+        Step::Changed { performance, revision, seats }
+    }
+
+    fn progress(
+        &mut self,
+        revision: u64,
+        as_of: Timestamp,
+        now: Timestamp,
+        limits: Limits,
+    ) -> Result<Step, Refused> {
+        if let Some(staged) = &mut self.staged {
+            staged.revision = staged.revision.max(revision);
+            staged.complete_to = staged.complete_to.max(revision);
+            return Ok(self.replace(Some(as_of), now, limits).unwrap_or(Step::Quiet));
+        }
+        if !self.loaded {
+            return Ok(Step::Quiet);
+        }
+        if revision < self.revision {
+            let behind = self.regressed(as_of, limits);
+            return if behind { Err(Refused) } else { Ok(Step::Quiet) };
+        }
+        self.revision = revision;
+        self.complete_to = revision;
+        self.as_of = self.as_of.max(Some(as_of));
+        Ok(Step::Reached { revision, as_of })
+    }
+
+    /// Whether etcd confirmed a lower revision so much later that this is no delay.
+    fn regressed(&self, as_of: Timestamp, limits: Limits) -> bool {
+        self.as_of.is_none_or(|known| as_of > known.plus_millis(limits.regressed_after_ms))
+    }
+
+    /// Lets a complete snapshot take the place of what is known, if it may.
+    fn replace(
+        &mut self,
+        as_of: Option<Timestamp>,
+        now: Timestamp,
+        limits: Limits,
+    ) -> Option<Step> {
+        let staged = self.staged.as_ref().filter(|staged| staged.complete)?;
+        let regressed = self.loaded && staged.revision < self.revision;
+        if regressed && !as_of.is_some_and(|as_of| self.regressed(as_of, limits)) {
+            return None;
+        }
+        let mut staged = self.staged.take()?;
+        if !self.loaded {
+            self.loaded_at = staged.complete_to;
+        }
+        // Whoever was known and is not in the snapshot has only free seats now.
+        for performance in self.performances.keys() {
+            staged.seats.entry(performance.clone()).or_default();
+        }
+        for (performance, seats) in staged.seats {
+            let loaded_at = self.loaded_at;
+            let entry = self
+                .performances
+                .entry(performance)
+                .or_insert_with(|| Performance::new(loaded_at));
+            let told = difference(&entry.seats, &seats);
+            entry.seats = seats;
+            if regressed {
+                entry.changed = staged.revision;
+                entry.live.reset(staged.revision);
+            } else if !told.is_empty() {
+                entry.changed = staged.revision;
+                if self.loaded {
+                    entry.live.tell(staged.revision, now, told, limits.history);
+                }
+            }
+        }
+        self.performances.retain(|_, entry| !entry.seats.is_empty() || entry.live.is_watched());
+        if regressed || !self.loaded {
+            self.loaded_at = staged.complete_to;
+        } else {
+            // A performance that was dropped just now changed as late as this.
+            self.loaded_at = self.loaded_at.max(staged.complete_to);
+        }
+        self.loaded = true;
+        self.revision = staged.revision;
+        self.complete_to = staged.complete_to;
+        self.as_of = if regressed { as_of } else { self.as_of.max(as_of) };
+        Some(Step::Replaced { regressed })
+    }
+}
+
+/// Applies a change and leaves in `seats` only what was news.
+fn take(
+    known: &mut BTreeMap<SeatId, Taken>,
+    revision: u64,
+    seats: &mut BTreeMap<SeatId, PublicSeatState>,
+) {
+    seats.retain(|seat, state| {
+        if known.get(seat).is_some_and(|taken| taken.revision >= revision) {
+            return false;
+        }
+        if *state == PublicSeatState::Free {
+            known.remove(seat).is_some()
+        } else {
+            let taken = Taken { revision, state: *state };
+            known.insert(seat.clone(), taken).is_none_or(|before| before.state != *state)
+        }
+    });
+}
+
+fn difference(
+    before: &BTreeMap<SeatId, Taken>,
+    after: &BTreeMap<SeatId, Taken>,
+) -> BTreeMap<SeatId, PublicSeatState> {
+    let freed = before
+        .keys()
+        .filter(|seat| !after.contains_key(*seat))
+        .map(|seat| (seat.clone(), PublicSeatState::Free));
+    let taken = after
+        .iter()
+        .filter(|(seat, taken)| before.get(*seat).is_none_or(|was| was.state != taken.state))
+        .map(|(seat, taken)| (seat.clone(), taken.state));
+    freed.chain(taken).collect()
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

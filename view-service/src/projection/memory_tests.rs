@@ -1,0 +1,120 @@
+//! The fold, and where a watcher begins.
+
+use super::super::live::{Message, Start};
+use super::*;
+
+fn perf() -> PerformanceId {
+    "evening".parse().unwrap()
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn seats(revision: u64, state: PublicSeatState, names: &[&str]) -> ChangeLine {
+    let seats = names.iter().map(|name| (SeatId::new(*name).unwrap(), state)).collect();
+    ChangeLine::Seats { performance: perf(), revision, seats }
+}
+
+fn feed(projection: &Projection, lines: Vec<ChangeLine>) -> Step {
+    let mut last = Step::Quiet;
+    for line in lines {
+        last = projection.apply(line, at(0)).unwrap();
+    }
+    last
+}
+
+fn snapshot(revision: u64, held: &[&str]) -> Vec<ChangeLine> {
+    vec![
+        ChangeLine::Snapshot { revision },
+        seats(revision, PublicSeatState::Held, held),
+        ChangeLine::SnapshotEnd { revision },
+    ]
+}
+
+fn loaded() -> Projection {
+    let projection = Projection::new(2, 8, 3_000);
+    assert_eq!(projection.known(&perf()), None);
+    feed(&projection, snapshot(10, &["A-1", "A-2"]));
+    feed(&projection, vec![ChangeLine::Progress { revision: 10, as_of: at(1_000) }]);
+    projection
+}
+
+fn taken(projection: &Projection) -> Vec<String> {
+    projection.known(&perf()).unwrap().seats.keys().map(ToString::to_string).collect()
+}
+
+#[test]
+fn seats_freed_while_nobody_listened_are_told_as_free() {
+    let projection = loaded();
+    let mut watcher = projection.watch(&perf(), Some(10)).unwrap();
+    assert!(matches!(&watcher.start, Start::Resume(events) if events.is_empty()));
+    let step = feed(&projection, snapshot(20, &["A-2", "A-3"]));
+    assert_eq!(step, Step::Replaced { regressed: false });
+    assert_eq!(taken(&projection), ["A-2", "A-3"]);
+    let Ok(Message::Change(event)) = watcher.receiver.try_recv() else {
+        panic!("the difference is told");
+    };
+    assert_eq!(event.change.revision, 20);
+    assert_eq!(event.change.seats[&"A-1".parse().unwrap()], PublicSeatState::Free);
+    assert_eq!(event.change.seats[&"A-3".parse().unwrap()], PublicSeatState::Held);
+}
+
+/// INV-11: an instance that is behind does not make a taken seat look free.
+#[test]
+fn an_older_snapshot_waits_until_it_has_caught_up() {
+    let projection = loaded();
+    feed(&projection, snapshot(5, &[]));
+    assert_eq!(taken(&projection), ["A-1", "A-2"]);
+    feed(&projection, vec![seats(7, PublicSeatState::Held, &["A-1"])]);
+    assert_eq!(taken(&projection), ["A-1", "A-2"]);
+    feed(&projection, vec![seats(9, PublicSeatState::Held, &["A-2"])]);
+    let reached = ChangeLine::Progress { revision: 12, as_of: at(2_000) };
+    assert_eq!(feed(&projection, vec![reached]), Step::Replaced { regressed: false });
+    assert_eq!(projection.reached(), Some((12, Some(at(2_000)))));
+}
+
+#[test]
+fn a_cell_that_began_again_is_believed_once_it_is_no_delay() {
+    let projection = loaded();
+    let mut watcher = projection.watch(&perf(), None).unwrap();
+    let early = ChangeLine::Progress { revision: 3, as_of: at(3_900) };
+    let late = ChangeLine::Progress { revision: 3, as_of: at(4_100) };
+    assert_eq!(projection.apply(early.clone(), at(0)), Ok(Step::Quiet));
+    assert_eq!(projection.apply(late.clone(), at(0)), Err(Refused));
+    feed(&projection, snapshot(3, &["B-1"]));
+    assert_eq!(feed(&projection, vec![early]), Step::Quiet);
+    assert_eq!(feed(&projection, vec![late]), Step::Replaced { regressed: true });
+    assert_eq!(taken(&projection), ["B-1"]);
+    assert!(matches!(watcher.receiver.try_recv(), Ok(Message::Reset)));
+    let again = projection.watch(&perf(), Some(10)).unwrap();
+    assert!(matches!(again.start, Start::Snapshot(_)), "the old ids say nothing now");
+}
+
+#[test]
+fn a_watcher_resumes_within_the_history_and_gets_a_snapshot_beyond() {
+    let projection = loaded();
+    for revision in 11..15 {
+        feed(&projection, vec![seats(revision, PublicSeatState::Sold, &["A-1"])]);
+        feed(&projection, vec![seats(revision, PublicSeatState::Sold, &["A-1"])]);
+        let other = format!("C-{revision}");
+        feed(&projection, vec![seats(revision, PublicSeatState::Held, &[&other])]);
+    }
+    // Two changes are kept: those of C-13 and C-14.
+    let from = |last| projection.watch(&perf(), Some(last)).unwrap().start;
+    let Start::Resume(events) = from(13) else { panic!("14 is in the history") };
+    assert_eq!(events.iter().map(|e| e.change.revision).collect::<Vec<_>>(), [14]);
+    assert!(matches!(from(12), Start::Resume(events) if events.len() == 2));
+    assert!(matches!(from(11), Start::Snapshot(_)), "a gap");
+    assert!(matches!(from(99), Start::Snapshot(_)), "from another instance's future");
+}
+
+#[test]
+fn a_resume_begins_below_a_revision_that_may_not_be_complete() {
+    let projection = loaded();
+    feed(&projection, vec![seats(12, PublicSeatState::Held, &["A-5"])]);
+    assert_eq!(projection.resume_from(), 11);
+    feed(&projection, vec![ChangeLine::Progress { revision: 12, as_of: at(1_500) }]);
+    assert_eq!(projection.resume_from(), 12);
+    assert_eq!(projection.export(&perf()).unwrap().upto, 12);
+}

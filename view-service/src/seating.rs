@@ -1,0 +1,276 @@
+//! Which seats are taken, from whoever can say: Redis, this instance's own
+//! projection, or lock-service itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lock_service_client::wire::ChangeLine;
+use lock_service_client::{LockClient, LockError};
+use moka::future::Cache;
+use seat_model::{Chart, PerformanceId, PlanId, PublicSeatState, SeatId, Timestamp};
+use service_kit::clock;
+use view_service_client::wire::Source;
+
+use crate::cache::{Reading, SeatStore};
+use crate::projection::{Known, Projection};
+
+/// The taken seats of a performance, and how old that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// What the projection had reached.
+    pub revision: u64,
+    /// When that was last known to be the newest.
+    pub as_of: Timestamp,
+    /// Whether that is too long ago.
+    pub stale: bool,
+    /// Seats that are not free.
+    pub seats: BTreeMap<SeatId, PublicSeatState>,
+    /// Who said so.
+    pub source: Source,
+}
+
+/// A snapshot read straight from lock-service.
+#[derive(Debug, Default)]
+struct Snapshot {
+    revision: u64,
+    as_of: Option<Timestamp>,
+    read_at: Option<Timestamp>,
+    performances: HashMap<PerformanceId, BTreeMap<SeatId, PublicSeatState>>,
+}
+
+/// Everyone who knows which seats are taken.
+pub struct Seating {
+    store: SeatStore,
+    projection: Arc<Projection>,
+    locks: LockClient,
+    locks_deadline: Duration,
+    stale_after_ms: i64,
+    /// One read of a snapshot at a time, and at most one a second.
+    snapshots: Cache<(), Arc<Snapshot>>,
+    /// Taken seats by tier, as of the last change of a performance.
+    counts: Cache<(PerformanceId, PlanId, u64), Arc<Vec<usize>>>,
+}
+
+impl Seating {
+    /// Joins the three.
+    #[must_use]
+    pub fn new(
+        store: SeatStore,
+        projection: Arc<Projection>,
+        locks: LockClient,
+        locks_deadline_ms: u64,
+        stale_after_ms: u64,
+    ) -> Self {
+        Self {
+            store,
+            projection,
+            locks,
+            locks_deadline: Duration::from_millis(locks_deadline_ms),
+            stale_after_ms: i64::try_from(stale_after_ms).unwrap_or(i64::MAX),
+            snapshots: Cache::builder().time_to_live(Duration::from_secs(1)).build(),
+            counts: Cache::builder().max_capacity(20_000).build(),
+        }
+    }
+
+    /// The projection of this instance.
+    pub fn projection(&self) -> &Projection {
+        &self.projection
+    }
+
+    /// The taken seats of a performance; `None` when nobody can say: there is
+    /// nothing in memory, and Redis and lock-service are away.
+    pub async fn taken(&self, performance: &PerformanceId) -> Option<Taken> {
+        let stored = self.stored(std::slice::from_ref(performance)).await;
+        let stored = stored.and_then(|mut all| all.pop().flatten());
+        self.newest(performance, stored).await
+    }
+
+    /// Taken seats by tier of several performances, in the order asked for.
+    /// From memory while that is fresh: it is what Redis is written from.
+    pub async fn counts(
+        &self,
+        wanted: &[(PerformanceId, PlanId, Arc<Chart>)],
+    ) -> Option<(Vec<Arc<Vec<usize>>>, Timestamp)> {
+        let fresh = self.projection.reached().is_some_and(|(_, as_of)| !self.is_stale(as_of));
+        let ids: Vec<PerformanceId> = wanted.iter().map(|(id, ..)| id.clone()).collect();
+        let mut stored = if fresh { None } else { self.stored(&ids).await }
+            .unwrap_or_else(|| vec![None; ids.len()])
+            .into_iter();
+        let mut all = Vec::with_capacity(wanted.len());
+        let mut oldest = clock::now();
+        for (id, plan, chart) in wanted {
+            let stored = stored.next().flatten();
+            if fresh && let Some((_, as_of)) = self.projection.reached() {
+                oldest = oldest.min(as_of.unwrap_or(oldest));
+                all.push(self.counts_in_memory(id, plan, chart).await);
+            } else {
+                let taken = self.newest(id, stored).await?;
+                oldest = oldest.min(taken.as_of);
+                all.push(Arc::new(count(chart, &taken.seats)));
+            }
+        }
+        Some((all, oldest))
+    }
+
+    async fn counts_in_memory(
+        &self,
+        performance: &PerformanceId,
+        plan: &PlanId,
+        chart: &Chart,
+    ) -> Arc<Vec<usize>> {
+        let changed = self.projection.changed(performance);
+        let key = (performance.clone(), plan.clone(), changed);
+        self.counts
+            .get_with(key, async {
+                let known = self.projection.known(performance);
+                Arc::new(count(chart, &known.map(|known| known.seats).unwrap_or_default()))
+            })
+            .await
+    }
+
+    async fn stored(&self, performances: &[PerformanceId]) -> Option<Vec<Option<Reading>>> {
+        self.store.read(performances).await.ok()
+    }
+
+    /// What Redis said, unless memory is newer; lock-service where neither knows.
+    async fn newest(&self, performance: &PerformanceId, stored: Option<Reading>) -> Option<Taken> {
+        let stored = stored.map(|reading| self.from_redis(reading));
+        let changed = self.projection.changed(performance);
+        if let Some(stored) = &stored
+            && !stored.stale
+            && stored.revision >= changed
+        {
+            return Some(stored.clone());
+        }
+        // Redis is away, behind what this instance has shown already, or
+        // nobody writes to it: whatever is newest, and it says how old it is.
+        let known = self.projection.known(performance).map(|known| self.from_memory(known));
+        match (known, stored) {
+            (Some(known), Some(stored)) if stored.as_of > known.as_of => Some(stored),
+            (Some(known), _) => Some(known),
+            (None, Some(stored)) => Some(stored),
+            (None, None) => self.from_locks(performance).await,
+        }
+    }
+
+    fn from_redis(&self, reading: Reading) -> Taken {
+        Taken {
+            revision: reading.projected.revision,
+            as_of: reading.projected.as_of,
+            stale: self.is_stale(Some(reading.projected.as_of)),
+            seats: reading.seats,
+            source: Source::Redis,
+        }
+    }
+
+    /// The same for what was read from memory under a lock of one's own.
+    pub(crate) fn from_memory(&self, known: Known) -> Taken {
+        Taken {
+            revision: known.revision,
+            as_of: known.as_of.unwrap_or_else(clock::now),
+            stale: self.is_stale(known.as_of),
+            seats: known.seats,
+            source: Source::Memory,
+        }
+    }
+
+    async fn from_locks(&self, performance: &PerformanceId) -> Option<Taken> {
+        let snapshot = self.snapshots.try_get_with((), self.read_snapshot()).await;
+        let snapshot = match snapshot {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::debug!(%error, "no snapshot from lock-service");
+                return None;
+            }
+        };
+        Some(Taken {
+            revision: snapshot.revision,
+            as_of: snapshot.as_of.or(snapshot.read_at).unwrap_or_else(clock::now),
+            stale: self.is_stale(snapshot.as_of),
+            seats: snapshot.performances.get(performance).cloned().unwrap_or_default(),
+            source: Source::Locks,
+        })
+    }
+
+    /// Reads until the snapshot is complete, and as far as the first word that
+    /// it is the newest, if that comes in time.
+    async fn read_snapshot(&self) -> Result<Arc<Snapshot>, LockError> {
+        let mut snapshot = Snapshot::default();
+        let mut complete = false;
+        let read = tokio::time::timeout(self.locks_deadline, async {
+            let mut feed = self.locks.changes(0).await?;
+            while let Some(line) = feed.next().await? {
+                match line {
+                    ChangeLine::Snapshot { .. } => {}
+                    ChangeLine::Seats { performance, revision, seats } => {
+                        snapshot.revision = snapshot.revision.max(revision);
+                        let known = snapshot.performances.entry(performance).or_default();
+                        for (seat, state) in seats {
+                            if state == PublicSeatState::Free {
+                                known.remove(&seat);
+                            } else {
+                                known.insert(seat, state);
+                            }
+                        }
+                    }
+                    ChangeLine::SnapshotEnd { revision } => {
+                        snapshot.revision = snapshot.revision.max(revision);
+                        snapshot.read_at = Some(clock::now());
+                        complete = true;
+                    }
+                    ChangeLine::Progress { revision, as_of } => {
+                        snapshot.revision = snapshot.revision.max(revision);
+                        snapshot.as_of = Some(as_of);
+                        if complete {
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok::<(), LockError>(())
+        });
+        let ended = read.await;
+        if complete {
+            return Ok(Arc::new(snapshot));
+        }
+        match ended {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(())) => Err(LockError::NotApplied("the feed ended within its snapshot".into())),
+            Err(_) => Err(LockError::NotApplied("the snapshot did not come in time".into())),
+        }
+    }
+
+    fn is_stale(&self, as_of: Option<Timestamp>) -> bool {
+        is_stale(as_of, clock::now(), self.stale_after_ms)
+    }
+}
+
+/// Nobody said that it is the newest, or that was too long ago.
+fn is_stale(as_of: Option<Timestamp>, now: Timestamp, stale_after_ms: i64) -> bool {
+    as_of.is_none_or(|as_of| now > as_of.plus_millis(stale_after_ms))
+}
+
+/// Seats by tier, in the chart's order of tiers; seats the plan does not have do not count.
+fn count(chart: &Chart, seats: &BTreeMap<SeatId, PublicSeatState>) -> Vec<usize> {
+    let mut counts = vec![0; chart.tiers.len()];
+    for seat in seats.keys() {
+        if let Some(index) = chart.index_of(seat) {
+            counts[chart.seats[index].tier] += 1;
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_vouches_for_is_stale() {
+        let now = Timestamp::from_millis(10_000);
+        assert!(is_stale(None, now, 2_000));
+        assert!(!is_stale(Some(Timestamp::from_millis(8_000)), now, 2_000));
+        assert!(is_stale(Some(Timestamp::from_millis(7_999)), now, 2_000));
+    }
+}
