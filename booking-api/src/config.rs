@@ -203,8 +203,9 @@ impl ServiceConfig for Config {
             }
         }
         if self.catalogue.max_connections == 0 || self.accounts.max_hashing == 0 {
-            return Err("catalogue.max_connections and accounts.max_hashing must be above zero"
-                .to_owned());
+            return Err(
+                "catalogue.max_connections and accounts.max_hashing must be above zero".to_owned()
+            );
         }
         if self.accounts.session_ttl_s == 0 {
             return Err("accounts.session_ttl_s must be above zero".to_owned());

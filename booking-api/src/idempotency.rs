@@ -103,9 +103,7 @@ impl KeyedCall {
         let Some(IdempotencyKey(key)) = key else { return Ok(Ok(Self { claim: None })) };
         let fingerprint = app.fingerprints.of(call, body);
         match app.catalogue.first_answer(&scope, &key, &fingerprint).await? {
-            None | Some(Keyed::Done(())) => {
-                Ok(Ok(Self { claim: Some((scope, key, fingerprint)) }))
-            }
+            None | Some(Keyed::Done(())) => Ok(Ok(Self { claim: Some((scope, key, fingerprint)) })),
             Some(Keyed::Replay(stored)) => Ok(Err(replay(stored))),
             Some(Keyed::OtherRequest) => Err(other_request()),
             Some(Keyed::InFlight) => Err(in_flight()),

@@ -86,7 +86,8 @@ fn check(asked: &UserCreate, faults: &mut Faults) -> Result<User, ApiProblem> {
     let digits = phone.bytes().filter(u8::is_ascii_digit).count();
     let known = |c: char| c.is_ascii_digit() || " +-().\u{2f}".contains(c);
     if !(5..=20).contains(&digits) || phone.len() > 40 || !phone.chars().all(known) {
-        faults.add("phone", "must have 5 to 20 digits, and besides them only blanks and + - ( ) . /");
+        faults
+            .add("phone", "must have 5 to 20 digits, and besides them only blanks and + - ( ) . /");
     }
     let email = asked.email.trim().to_owned();
     if !is_email(&email) {

@@ -171,8 +171,7 @@ fn check(
             faults.add("hold_max_s", "must not be less than hold_ttl_s");
         }
     }
-    let max_seats_per_customer =
-        asked.max_seats_per_customer.unwrap_or(DEFAULT_SEATS_PER_CUSTOMER);
+    let max_seats_per_customer = asked.max_seats_per_customer.unwrap_or(DEFAULT_SEATS_PER_CUSTOMER);
     let most = u64::from(MOST_SEATS_PER_CUSTOMER);
     faults.range("max_seats_per_customer", max_seats_per_customer.into(), 1, most);
     Ok(NewPerformance {
@@ -265,8 +264,7 @@ mod tests {
     fn defaults_are_those_of_the_contract() {
         let mut faults = Faults::default();
         let show = ShowId::new("hamlet").unwrap();
-        let new =
-            check(show, asked(serde_json::json!({})), Some(&chart()), &mut faults).unwrap();
+        let new = check(show, asked(serde_json::json!({})), Some(&chart()), &mut faults).unwrap();
         assert_eq!(faults.fields(), Vec::<&str>::new());
         assert_eq!((new.hold_ttl_ms, new.hold_max_ms), (600_000, 1_800_000));
         assert_eq!((new.max_seats_per_customer, new.orphan_rule), (10, OrphanRule::Off));

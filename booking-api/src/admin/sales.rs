@@ -40,11 +40,8 @@ pub(crate) async fn sales(
     _organiser: Organiser,
     ApiPath(show): ApiPath<ShowId>,
 ) -> Result<Json<Sales>, ApiProblem> {
-    let performances = app
-        .catalogue
-        .fresh_performances_of(&show)
-        .await?
-        .ok_or_else(|| no_such_show(&show))?;
+    let performances =
+        app.catalogue.fresh_performances_of(&show).await?.ok_or_else(|| no_such_show(&show))?;
     let totals = app.sale.sales(&show).await?;
     let totals: BTreeMap<(&PerformanceId, &str), &TierTotals> =
         totals.iter().map(|total| ((&total.performance, total.tier.as_str()), total)).collect();

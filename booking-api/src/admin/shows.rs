@@ -49,9 +49,8 @@ pub(crate) async fn create_show(
         None => ShowId::new(format!("sh-{}", uuid::Uuid::now_v7().simple()))
             .map_err(|error| ApiProblem::new(Code::Internal, error.to_string()))?,
     };
-    let taken = || {
-        ApiProblem::invalid("show_id", "belongs to a show of another name; shows do not change")
-    };
+    let taken =
+        || ApiProblem::invalid("show_id", "belongs to a show of another name; shows do not change");
     // Asked first, so that a refusal leaves nothing behind on a shard.
     if app.catalogue.show_name(&show_id).await?.is_some_and(|there| there != name) {
         return Err(taken());

@@ -94,8 +94,7 @@ impl Tokens {
     ) -> Result<(String, Timestamp), TokenError> {
         let iat = now.as_millis() / 1000;
         let exp = iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX / 2000));
-        let claims =
-            Claims { sub: user.to_string(), role, iat, exp, iss: ISSUER.to_owned() };
+        let claims = Claims { sub: user.to_string(), role, iat, exp, iss: ISSUER.to_owned() };
         let token = encode(&Header::new(Algorithm::HS256), &claims, &self.keys.0)
             .map_err(|_| TokenError::NotSigned)?;
         Ok((token, Timestamp::from_millis(exp.saturating_mul(1000))))

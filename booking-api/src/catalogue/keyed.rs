@@ -160,10 +160,7 @@ impl Change {
 impl Catalogue {
     /// Opens a change; where there is a key, claims it first. A second request
     /// under the same key waits on its row, briefly.
-    pub(super) async fn begin(
-        &self,
-        first: Option<&FirstAnswer>,
-    ) -> Result<Begun, CatalogueError> {
+    pub(super) async fn begin(&self, first: Option<&FirstAnswer>) -> Result<Begun, CatalogueError> {
         let mut leased = self.connection().await?;
         let deadline = Instant::now() + self.config.query_timeout();
         let begun = tokio::time::timeout_at(deadline, leased.get()?.execute("START TRANSACTION"));

@@ -75,7 +75,8 @@ async fn run(
     connection: &mut MySqlConnection,
     migrations: &'static Migrator,
 ) -> Result<(), MigrateError> {
-    let mut migrations = Migrator { migrations: migrations.migrations.clone(), ..Migrator::DEFAULT };
+    let mut migrations =
+        Migrator { migrations: migrations.migrations.clone(), ..Migrator::DEFAULT };
     migrations.set_locking(false);
     migrations.run_direct(None, connection, false).await
 }

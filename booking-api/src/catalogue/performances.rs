@@ -107,11 +107,10 @@ impl Catalogue {
     /// `Unavailable`.
     pub(crate) async fn count_performances(&self, show: &ShowId) -> Result<u64, CatalogueError> {
         let mut leased = self.connection().await?;
-        let row = sqlx::query(
-            "SELECT COUNT(*) AS n FROM performances WHERE show_id = ? AND deleted = 0",
-        )
-        .bind(show.as_str())
-        .fetch_one(leased.get()?);
+        let row =
+            sqlx::query("SELECT COUNT(*) AS n FROM performances WHERE show_id = ? AND deleted = 0")
+                .bind(show.as_str())
+                .fetch_one(leased.get()?);
         let row = self.limited(row).await;
         let count: i64 = get(&leased.read(row)?, "n")?;
         Ok(count.unsigned_abs())

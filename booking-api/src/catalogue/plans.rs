@@ -40,10 +40,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// `Unavailable` only for a plan this instance has not met before.
-    pub(crate) async fn plan(
-        &self,
-        id: &PlanId,
-    ) -> Result<Option<Arc<KnownPlan>>, CatalogueError> {
+    pub(crate) async fn plan(&self, id: &PlanId) -> Result<Option<Arc<KnownPlan>>, CatalogueError> {
         let met = self
             .known
             .plans

@@ -28,7 +28,8 @@ impl Server {
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
-            .args(["--innodb-log-file-size=8M", "--user=root"])
+            .arg("--innodb-log-file-size=8M")
+            .args(as_root(folder.path()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
@@ -66,6 +67,12 @@ impl Drop for Server {
     }
 }
 
+/// As root the server must be told that this is meant; others may not say it.
+fn as_root(folder: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt;
+    (std::fs::metadata(folder).unwrap().uid() == 0).then_some("--user=root")
+}
+
 fn spawn(folder: &Path, port: u16) -> Child {
     let server = ["/usr/sbin/mariadbd", "/usr/sbin/mysqld"];
     let server = server.into_iter().find(|path| Path::new(path).exists()).expect("mariadb-server");
@@ -76,7 +83,8 @@ fn spawn(folder: &Path, port: u16) -> Child {
         .arg(format!("--pid-file={}", folder.join("pid").display()))
         .arg(format!("--init-file={}", folder.join("init.sql").display()))
         .arg(format!("--port={port}"))
-        .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--user=root"])
+        .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
+        .args(as_root(folder))
         .args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"])
         .args(["--performance-schema=OFF", "--character-set-server=utf8mb4"])
         .stdout(Stdio::null())
@@ -97,7 +105,9 @@ fn instance(server: &Server) -> Catalogue {
 }
 
 /// Waits until a question is answered; a minute without it fails the test.
-async fn until_answered<T, F: Future<Output = Result<T, CatalogueError>>>(ask: impl Fn() -> F) -> T {
+async fn until_answered<T, F: Future<Output = Result<T, CatalogueError>>>(
+    ask: impl Fn() -> F,
+) -> T {
     let begun = Instant::now();
     loop {
         match ask().await {
