@@ -7,8 +7,8 @@ mod client;
 mod crash_points;
 mod wire;
 
-pub use crash_points::CRASH_POINTS;
 pub use client::{Answer, BookingClient, CallError, Refusal};
+pub use crash_points::CRASH_POINTS;
 pub use wire::{
     Book, Booking, BookingState, Bookings, Confirm, Item, Links, OrphanRule, PerformanceCreate,
     PerformanceCreated, PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session,

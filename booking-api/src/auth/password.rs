@@ -36,6 +36,8 @@ pub(crate) struct Passwords {
 impl Passwords {
     /// With the bounds of the configuration.
     pub(crate) fn new(config: &AccountsConfig) -> Self {
+        // Made now, or the first unknown address would take twice as long.
+        LazyLock::force(&NOBODY);
         Self {
             turns: Arc::new(Semaphore::new(config.max_hashing)),
             wait: Duration::from_millis(config.hashing_wait_ms),
