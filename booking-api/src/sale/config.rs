@@ -1,0 +1,127 @@
+//! Bounds and times of selling: the table `[sale]`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::crash_point::CrashPoint;
+use crate::store::{CommitterConfig, ConnectionsConfig};
+
+/// Everything about selling that can be set. Times in milliseconds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SaleConfig {
+    /// Connections to each shard.
+    pub(crate) connections: ConnectionsConfig,
+    /// The commit groups of each shard.
+    pub(crate) committer: CommitterConfig,
+    /// A request is answered within this, whatever is away; work that was sent
+    /// goes on behind it.
+    pub(crate) request_deadline_ms: u64,
+    /// How long a look at the ledger may take where the answer does not need
+    /// it: a hold must not wait for a shard that is away.
+    pub(crate) glance_timeout_ms: u64,
+    /// Requests with a key that run at once in this instance.
+    pub(crate) max_in_flight: usize,
+    /// How often the shard map is read again.
+    pub(crate) shard_map_every_ms: u64,
+    /// Seats seen `confirming` for so long are reconciled.
+    pub(crate) confirming_for_ms: u64,
+    /// How often the reconciler looks.
+    pub(crate) reconcile_every_ms: u64,
+    /// Bookings it works on at once.
+    pub(crate) reconcile_at_once: usize,
+    /// How often an empty outbox is looked at.
+    pub(crate) outbox_every_ms: u64,
+    /// Outbox rows in one bite.
+    pub(crate) outbox_batch: u32,
+    /// How long claimed outbox rows are left to their instance.
+    pub(crate) outbox_claim_ms: i64,
+    /// How long the gateway may take to authorise.
+    pub(crate) payment_timeout_ms: u64,
+    /// For tests only: die at this step.
+    pub(crate) crash_at: Option<CrashPoint>,
+}
+
+impl Default for SaleConfig {
+    fn default() -> Self {
+        Self {
+            connections: ConnectionsConfig::default(),
+            committer: CommitterConfig::default(),
+            request_deadline_ms: 9_000,
+            glance_timeout_ms: 300,
+            max_in_flight: 20_000,
+            shard_map_every_ms: 1_000,
+            confirming_for_ms: 10_000,
+            reconcile_every_ms: 1_000,
+            reconcile_at_once: 16,
+            outbox_every_ms: 200,
+            outbox_batch: 200,
+            outbox_claim_ms: 5_000,
+            payment_timeout_ms: 4_000,
+            crash_at: None,
+        }
+    }
+}
+
+impl SaleConfig {
+    /// Relations between the values.
+    ///
+    /// # Errors
+    /// A sentence that names the keys.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.payment_timeout_ms >= self.request_deadline_ms {
+            return Err("sale.payment_timeout_ms must be below sale.request_deadline_ms".into());
+        }
+        let commit = self.committer.wait_max_ms
+            + self.connections.acquire_timeout_ms
+            + self.connections.statement_timeout_ms;
+        if commit >= self.confirming_for_ms {
+            return Err("sale.confirming_for_ms must be above the time of a commit \
+                 (committer.wait_max_ms + connections.acquire_timeout_ms + \
+                 connections.statement_timeout_ms), or living commits are tombstoned"
+                .into());
+        }
+        if self.connections.max == 0 || self.max_in_flight == 0 || self.reconcile_at_once == 0 {
+            return Err("sale.connections.max, sale.max_in_flight and sale.reconcile_at_once \
+                 must be above zero"
+                .into());
+        }
+        if self.outbox_batch == 0 || self.outbox_claim_ms <= 0 {
+            return Err("sale.outbox_batch and sale.outbox_claim_ms must be above zero".into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn request_deadline(&self) -> Duration {
+        Duration::from_millis(self.request_deadline_ms)
+    }
+
+    pub(crate) fn glance_timeout(&self) -> Duration {
+        Duration::from_millis(self.glance_timeout_ms)
+    }
+
+    pub(crate) fn confirming_for(&self) -> Duration {
+        Duration::from_millis(self.confirming_for_ms)
+    }
+
+    pub(crate) fn payment_timeout(&self) -> Duration {
+        Duration::from_millis(self.payment_timeout_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_together() {
+        assert_eq!(SaleConfig::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_reconciler_faster_than_a_commit_is_refused() {
+        let config = SaleConfig { confirming_for_ms: 3_000, ..SaleConfig::default() };
+        assert!(config.check().unwrap_err().contains("confirming_for_ms"));
+    }
+}

@@ -1,0 +1,216 @@
+//! Confirming a hold: authorise, pin the seats, commit, answer.
+
+use booking_api_client::Confirm;
+use lock_service_client::LockError;
+use lock_service_client::wire::{BeginConfirm, Moved};
+use seat_model::{BookingId, FieldError, SeatState, ShowId, UserId};
+
+use super::answer::Reply;
+use super::commit::{Committed, Pinned, pin};
+use super::crash_point::CrashPoint;
+use super::error::{SaleError, problem_of};
+use super::payment::{Authorised, Gateway, Order};
+use super::{Progress, Sale, answer};
+use crate::store::{LedgerBooking, LedgerState, Remembered};
+
+/// How often the seats or the shard map are read again before giving up.
+const ATTEMPTS: usize = 4;
+
+/// Which booking, whose, and under which key.
+struct Asked {
+    show: ShowId,
+    user: UserId,
+    id: BookingId,
+    key: String,
+    token: String,
+    hash: String,
+}
+
+impl Asked {
+    fn scope(&self) -> String {
+        format!("confirm/{}", self.id)
+    }
+}
+
+impl Sale {
+    /// `POST /v1/book/{showId}/{bookingId}/confirm`.
+    pub(crate) async fn confirm(
+        &self,
+        show: ShowId,
+        user: UserId,
+        id: BookingId,
+        key: String,
+        body: Confirm,
+    ) -> Result<Reply, SaleError> {
+        if !Gateway::knows(&body.payment_token) {
+            let fault = FieldError::new("payment_token", "is not known to the payment gateway");
+            return Err(SaleError::Invalid(vec![fault]));
+        }
+        self.require_own(id, &user, &show)?;
+        let hash = self.ids.body_hash("confirm", body.payment_token.as_bytes());
+        let asked = Asked { show, user, id, key, token: body.payment_token, hash };
+        let guard = self.in_flight.enter(&asked.user, &asked.scope(), &asked.key)?;
+        let (sale, progress) = (self.clone(), Progress::default());
+        self.in_time(progress.clone(), async move {
+            let ended = sale.confirm_now(&asked, &progress).await;
+            drop(guard);
+            ended
+        })
+        .await
+    }
+
+    async fn confirm_now(&self, asked: &Asked, progress: &Progress) -> Result<Reply, SaleError> {
+        let (show, id) = (&asked.show, asked.id);
+        let scope = asked.scope();
+        // Side by side: what this key was told before is only worth a glance.
+        let (seats, kept) = tokio::join!(
+            self.seats_of(show, id),
+            self.recall(show, &asked.user, &scope, &asked.key)
+        );
+        if let Some(kept) = kept {
+            if kept.body_hash != asked.hash {
+                return Err(SaleError::KeyReused);
+            }
+            return Ok(Reply::Kept { status: kept.status, body: kept.body });
+        }
+        let Some(seats) = seats? else { return self.confirmed_before(asked).await };
+        match seats.state {
+            SeatState::Sold => return self.confirmed_before(asked).await,
+            SeatState::Confirming => {
+                if let Some(row) = self.glance_at_row(show, id).await {
+                    return replay(&row, asked);
+                }
+                let performance = self.performance_of(show, &seats.performance).await?;
+                return Ok(Reply::new(202, answer::pending(&seats, &performance)));
+            }
+            SeatState::Held => {}
+        }
+        if answer::is_over(&seats, service_kit::clock::now()) {
+            return Err(SaleError::Gone("the hold ran out"));
+        }
+        let performance = self.performance_of(show, &seats.performance).await?;
+        let payment = self.authorise(asked).await?;
+        self.reach(CrashPoint::AfterAuthorise);
+        let pinned = Pinned {
+            performance: performance.clone(),
+            payment,
+            key: asked.key.clone(),
+            hash: asked.hash.clone(),
+            direct: false,
+            seats: seats.clone(),
+        };
+        match self.pin_and_commit(pinned, progress).await? {
+            Committed::Done(row) => Ok(Reply::new(200, answer::first_sold(&row)?)),
+            Committed::Before(row) => replay(&row, asked),
+            Committed::Pending => Ok(Reply::new(202, answer::pending(&seats, &performance))),
+        }
+    }
+
+    async fn authorise(&self, asked: &Asked) -> Result<String, SaleError> {
+        let order = Order {
+            booking: asked.id,
+            key_hash: self.ids.body_hash("key", asked.key.as_bytes()),
+            token: asked.token.clone(),
+        };
+        match self.gateway.authorise(&order).await {
+            Authorised::Yes { reference } => Ok(reference),
+            Authorised::Declined => {
+                let declined = SaleError::Declined(asked.id);
+                let problem = problem_of(declined.clone());
+                let answer = Remembered {
+                    body_hash: asked.hash.clone(),
+                    status: problem.status,
+                    body: serde_json::to_string(&problem).unwrap_or_default(),
+                };
+                self.remember(&asked.show, &asked.user, &asked.scope(), &asked.key, &answer).await;
+                Err(declined)
+            }
+            Authorised::Unknown => Err(SaleError::PaymentUnknown(asked.id)),
+        }
+    }
+
+    /// No hold is there: the ledger says why.
+    async fn confirmed_before(&self, asked: &Asked) -> Result<Reply, SaleError> {
+        match self.row_of(&asked.show, asked.id).await? {
+            Some(row) => replay(&row, asked),
+            None => Err(SaleError::Gone("the hold ran out or was released")),
+        }
+    }
+
+    /// Step 3, then 4 and 5: pins the seats of a hold for this attempt alone.
+    pub(super) async fn pin_and_commit(
+        &self,
+        mut pinned: Pinned,
+        progress: &Progress,
+    ) -> Result<Committed, SaleError> {
+        let (show, id) = (pinned.seats.show.clone(), pinned.seats.booking);
+        for _ in 0..ATTEMPTS {
+            let place = self.placements.of(&show).await?;
+            let begin = BeginConfirm {
+                booking: id,
+                fence: pinned.seats.fence,
+                pin: pin(&place),
+                shards_revision: place.shards_revision,
+            };
+            let moved = match self.locks.begin_confirm(&show, &begin).await {
+                // The same compares and the same nonce: it may be sent again.
+                Err(LockError::Unknown(_)) => self.locks.begin_confirm(&show, &begin).await?,
+                other => other?,
+            };
+            match moved {
+                Moved::Done { seats: Some(seats) } => {
+                    pinned.seats = seats;
+                    return self.commit(pinned, progress).await;
+                }
+                // Never commit under a nonce that is not one's own (INV-4).
+                Moved::OtherAttempt { .. } => {
+                    return Ok(match self.glance_at_row(&show, id).await {
+                        Some(row) => Committed::Before(row),
+                        None => Committed::Pending,
+                    });
+                }
+                Moved::Changed { seats } | Moved::AtCap { seats } => match seats.state {
+                    SeatState::Held => pinned.seats = seats,
+                    SeatState::Confirming => return Ok(Committed::Pending),
+                    SeatState::Sold => {
+                        let row = self.row_of(&show, id).await?;
+                        return row.map(Committed::Before).ok_or_else(|| {
+                            SaleError::Unavailable("the row of a sold booking is missing".into())
+                        });
+                    }
+                },
+                Moved::Gone => {
+                    let row = self.row_of(&show, id).await?;
+                    return row
+                        .map(Committed::Before)
+                        .ok_or(SaleError::Gone("the hold ran out or was released"));
+                }
+                Moved::Expired => return Err(SaleError::Gone("the hold ran out")),
+                Moved::MapMoved => self.placements.refresh().await?,
+                Moved::Done { seats: None } => {
+                    return Err(SaleError::Broken("pinned seats were not shown".into()));
+                }
+            }
+        }
+        Err(SaleError::Unavailable("the hold keeps changing".into()))
+    }
+}
+
+/// What a confirm is told of a booking that has a row: the first answer under
+/// the key that confirmed it, the present state under any other. Nothing is
+/// charged twice.
+fn replay(row: &LedgerBooking, asked: &Asked) -> Result<Reply, SaleError> {
+    if row.state == LedgerState::Aborted {
+        return Err(SaleError::Gone("the booking was aborted"));
+    }
+    if !row.direct && row.confirm_key == asked.key {
+        if row.confirm_hash != asked.hash {
+            return Err(SaleError::KeyReused);
+        }
+        return Ok(Reply::new(200, answer::first_sold(row)?));
+    }
+    if row.state == LedgerState::Cancelled {
+        return Err(SaleError::Gone("the booking was cancelled"));
+    }
+    Ok(Reply::new(200, answer::sold(row)?))
+}

@@ -1,0 +1,54 @@
+//! What selling counts, beside what the store counts of its transactions.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// The metrics; clones share them.
+#[derive(Clone)]
+pub(crate) struct SaleMetrics {
+    /// Confirms answered 202 because the outcome was not known in time.
+    pub(crate) pending: IntCounter,
+    /// Bookings that waited for an end, by what the reconciler did.
+    pub(crate) reconciled: IntCounterVec,
+    /// How long the oldest booking has been `confirming`, in seconds; 0: none is.
+    pub(crate) oldest_confirming: IntGauge,
+    /// Seats found sold to another booking at commit. Must stay 0 (INV-1).
+    pub(crate) broken_invariants: IntCounter,
+    /// Outbox rows done.
+    pub(crate) relayed: IntCounterVec,
+}
+
+impl SaleMetrics {
+    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self {
+            pending: IntCounter::new(
+                "booking_confirms_pending_total",
+                "Confirms answered 202 because the outcome was not known in time.",
+            )?,
+            reconciled: IntCounterVec::new(
+                Opts::new(
+                    "booking_reconciled_total",
+                    "Bookings left confirming, by what the reconciler did.",
+                ),
+                &["result"],
+            )?,
+            oldest_confirming: IntGauge::new(
+                "booking_oldest_confirming_seconds",
+                "How long the oldest booking has been confirming; 0 when none is.",
+            )?,
+            broken_invariants: IntCounter::new(
+                "booking_broken_invariants_total",
+                "Seats found sold to another booking at commit. Must stay 0.",
+            )?,
+            relayed: IntCounterVec::new(
+                Opts::new("booking_outbox_relayed_total", "Outbox rows done, by kind."),
+                &["kind"],
+            )?,
+        };
+        registry.register(Box::new(metrics.pending.clone()))?;
+        registry.register(Box::new(metrics.reconciled.clone()))?;
+        registry.register(Box::new(metrics.oldest_confirming.clone()))?;
+        registry.register(Box::new(metrics.broken_invariants.clone()))?;
+        registry.register(Box::new(metrics.relayed.clone()))?;
+        Ok(metrics)
+    }
+}

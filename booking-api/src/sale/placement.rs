@@ -1,0 +1,101 @@
+//! Where shows are placed: the shard map of lock-service, kept at hand.
+//!
+//! The map wins over this instance's configuration, always: two instances with
+//! different configurations must never send one show to two shards (INV-13).
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use lock_service_client::LockClient;
+use lock_service_client::wire::{PutShardMap, ShardMap, VersionedShardMap};
+use seat_model::{ShardEpoch, ShardId, ShowId};
+
+use super::error::{SaleError, of_look};
+use crate::store::ShardRing;
+
+/// Where a show is, and the revision of the map that said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The shard.
+    pub(crate) shard: ShardId,
+    /// The epoch it must have there.
+    pub(crate) epoch: ShardEpoch,
+    /// For compares on the map.
+    pub(crate) shards_revision: u64,
+}
+
+struct Known {
+    versioned: VersionedShardMap,
+    ring: ShardRing,
+}
+
+/// The map as it was last read; clones share it.
+#[derive(Clone)]
+pub(crate) struct Placements {
+    known: Arc<ArcSwapOption<Known>>,
+    locks: LockClient,
+    configured: Arc<Vec<ShardId>>,
+}
+
+impl Placements {
+    pub(crate) fn new(locks: LockClient, configured: Vec<ShardId>) -> Self {
+        Self { known: Arc::default(), locks, configured: Arc::new(configured) }
+    }
+
+    /// Where the show is, as far as this instance knows. A stale answer is
+    /// harmless: the compare on the map's revision and the placement row refuse it.
+    pub(crate) async fn of(&self, show: &ShowId) -> Result<Place, SaleError> {
+        if self.known.load().is_none() {
+            self.refresh().await?;
+        }
+        self.place(show)
+            .ok_or_else(|| SaleError::Unavailable("the shard map is empty or unknown".into()))
+    }
+
+    fn place(&self, show: &ShowId) -> Option<Place> {
+        let known = self.known.load();
+        let known = known.as_ref()?;
+        let map = &known.versioned.map;
+        let shard = map.pins.get(show).or_else(|| known.ring.shard_of(show))?;
+        let epoch = map.epochs.get(show).copied().unwrap_or(ShardEpoch::FIRST);
+        Some(Place { shard: shard.clone(), epoch, shards_revision: known.versioned.revision })
+    }
+
+    /// Reads the map again; where there is none, creates it from the
+    /// configuration.
+    pub(crate) async fn refresh(&self) -> Result<(), SaleError> {
+        let mut versioned = self.locks.shard_map().await.map_err(of_look)?;
+        if versioned.revision == 0 {
+            let map = ShardMap { shards: self.configured.as_ref().clone(), ..ShardMap::default() };
+            let put = PutShardMap { if_revision: 0, map };
+            versioned = self.locks.put_shard_map(&put).await.map_err(of_look)?;
+        }
+        if versioned.revision == 0 {
+            return Err(SaleError::Unavailable("the shard map was not written".into()));
+        }
+        let before = self.known.load();
+        if let Some(before) = before.as_ref()
+            && before.versioned.revision == versioned.revision
+        {
+            return Ok(());
+        }
+        self.compare(&versioned.map);
+        let ring = ShardRing::new(&versioned.map.shards);
+        self.known.store(Some(Arc::new(Known { versioned, ring })));
+        Ok(())
+    }
+
+    fn compare(&self, map: &ShardMap) {
+        let mut of_map = map.shards.clone();
+        let mut of_config = self.configured.as_ref().clone();
+        of_map.sort();
+        of_config.sort();
+        if of_map != of_config {
+            tracing::error!(
+                ?of_map,
+                ?of_config,
+                "the shard map and the configuration name different shards; the map wins"
+            );
+        }
+    }
+}

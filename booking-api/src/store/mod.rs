@@ -1,0 +1,28 @@
+//! The MySQL shards: the only module that speaks to them.
+//!
+//! Must not know: HTTP, lock-service, prices, what a customer may do. It is
+//! told what to write and answers what became of it, and never turns an
+//! unknown outcome into a failure.
+
+mod committer;
+mod connections;
+mod error;
+mod ledger;
+mod outbox;
+mod remembered;
+mod ring;
+mod sandbox;
+mod shard;
+
+pub use committer::CommitterConfig;
+pub use connections::ConnectionsConfig;
+pub use error::{Refusal, StoreError};
+pub use ledger::{
+    LedgerBooking, LedgerState, LedgerTicket, ListAfter, NewBooking, NewTicket, TierTotals,
+    Tombstone,
+};
+pub use outbox::{OutboxRow, OutboxWork, Refund, Sold};
+pub use remembered::Remembered;
+pub use ring::ShardRing;
+pub use sandbox::Settlement;
+pub use shard::{Shard, ShardMetrics, Shards};

@@ -1,0 +1,159 @@
+//! Work that ledger writes leave behind: claimed in order per booking, done at
+//! least once by whoever relays it, deleted when done.
+
+use seat_model::{BookingId, PerformanceId, SeatId, ShowId};
+use serde::{Deserialize, Serialize};
+use sqlx::{Executor, QueryBuilder, Row};
+
+use super::connections::on_shard;
+use super::error::StoreError;
+use super::ledger::parsed;
+use super::shard::Shard;
+
+/// A sale: its money is captured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sold {
+    /// The gateway's reference.
+    pub payment: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Minor units.
+    pub amount: u64,
+}
+
+/// A cancel: exactly these tickets are refunded and their seats freed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The gateway's reference.
+    pub payment: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// Minor units.
+    pub amount: u64,
+    /// Unique within the payment; a repeated refund has the same.
+    pub refund_key: String,
+    /// Where the seats are.
+    pub performance_id: PerformanceId,
+    /// The seats to free.
+    pub seats: Vec<SeatId>,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboxWork {
+    /// Capture.
+    Confirmed(Sold),
+    /// Refund, and free the seats.
+    Cancelled(Refund),
+    /// Void whatever was authorised for the booking.
+    Aborted,
+}
+
+/// One piece of work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its place in the order.
+    pub seq: u64,
+    /// Of which booking.
+    pub booking: BookingId,
+    /// The booking's show.
+    pub show: ShowId,
+    /// What to do.
+    pub work: OutboxWork,
+}
+
+/// Only the oldest row of a booking is handed out, and rows exist until they
+/// are done: order per booking, whoever relays. Rows that another instance is
+/// claiming right now are skipped.
+const CLAIM: &str = "SELECT seq, booking_id, show_id, kind, payload FROM outbox AS o \
+     WHERE claimed_until_ms <= CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) \
+       AND NOT EXISTS (SELECT 1 FROM outbox AS earlier \
+                       WHERE earlier.booking_id = o.booking_id AND earlier.seq < o.seq) \
+     ORDER BY seq LIMIT ? FOR UPDATE SKIP LOCKED";
+
+impl Shard {
+    /// Claims the oldest work for `claim_ms`; whoever does not finish it by
+    /// then may see it done twice, which every receiver tolerates.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; nothing but claims is written.
+    pub async fn claim_outbox(
+        &self,
+        limit: u32,
+        claim_ms: i64,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        self.require_migrated()?;
+        let rows = on_shard!(self.connections, |connection| async {
+            connection.execute("START TRANSACTION").await?;
+            let rows = sqlx::query(CLAIM).bind(limit).fetch_all(&mut *connection).await?;
+            if !rows.is_empty() {
+                let mut claim = QueryBuilder::new(
+                    "UPDATE outbox SET claimed_until_ms = \
+                     CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) + ",
+                );
+                claim.push_bind(claim_ms).push(" WHERE seq IN (");
+                let mut list = claim.separated(", ");
+                for row in &rows {
+                    list.push_bind(row.try_get::<u64, _>(0)?);
+                }
+                claim.push(")");
+                claim.build().persistent(false).execute(&mut *connection).await?;
+            }
+            connection.execute("COMMIT").await?;
+            Ok::<_, sqlx::Error>(rows)
+        })?;
+        rows.iter()
+            .map(|row| {
+                let payload: String = row.try_get(4)?;
+                let decode = |error: serde_json::Error| sqlx::Error::Decode(Box::new(error));
+                let work = match row.try_get::<String, _>(3)?.as_str() {
+                    "confirmed" => {
+                        OutboxWork::Confirmed(serde_json::from_str(&payload).map_err(decode)?)
+                    }
+                    "cancelled" => {
+                        OutboxWork::Cancelled(serde_json::from_str(&payload).map_err(decode)?)
+                    }
+                    "aborted" => OutboxWork::Aborted,
+                    other => return Err(sqlx::Error::Decode(format!("work {other:?}").into())),
+                };
+                Ok(OutboxRow {
+                    seq: row.try_get(0)?,
+                    booking: parsed(row.try_get::<String, _>(1)?)?,
+                    show: parsed(row.try_get::<String, _>(2)?)?,
+                    work,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(|error| self.nonsense(&error))
+    }
+
+    /// Deletes work that is done.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; it is done again later.
+    pub async fn complete_outbox(&self, done: &[u64]) -> Result<(), StoreError> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        on_shard!(self.connections, |connection| async {
+            let mut delete = QueryBuilder::new("DELETE FROM outbox WHERE seq IN (");
+            let mut list = delete.separated(", ");
+            for seq in done {
+                list.push_bind(*seq);
+            }
+            delete.push(")");
+            delete.build().persistent(false).execute(connection).await
+        })?;
+        Ok(())
+    }
+
+    /// How much work waits.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn outbox_backlog(&self) -> Result<i64, StoreError> {
+        self.require_migrated()?;
+        on_shard!(self.connections, |connection| sqlx::query_scalar("SELECT COUNT(*) FROM outbox")
+            .fetch_one(connection))
+    }
+}
