@@ -1,0 +1,203 @@
+//! What a lock-service is told at its start. Unknown keys are errors; every
+//! bound and every span of time has a name, a unit and a default.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use service_kit::{ListenConfig, ServiceConfig};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The process's own name, such as `lock-service-0`.
+    pub name: String,
+    /// Where requests are answered.
+    pub listen: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` are answered.
+    pub admin_listen: SocketAddr,
+    /// The members of the cell's etcd cluster, as URLs.
+    pub etcd_endpoints: Vec<String>,
+    /// How much of everything there may be.
+    #[serde(default)]
+    pub bounds: Bounds,
+    /// How long everything may take.
+    #[serde(default)]
+    pub timing: Timing,
+}
+
+/// Maxima of queues, caches and counts.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bounds {
+    /// Requests worked on at once; more are answered 503.
+    pub max_in_flight: usize,
+    /// Keys on one lease.
+    pub max_keys_per_lease: u32,
+    /// Leases remembered for sharing; the oldest is forgotten beyond it.
+    pub max_open_leases: usize,
+    /// Changes remembered for feeds that come back.
+    pub change_history: usize,
+    /// Feeds open at once.
+    pub max_feed_clients: usize,
+    /// Chunks a feed's client may lag behind on its connection.
+    pub feed_queue: usize,
+    /// Seating plans remembered; the one not used for longest is forgotten.
+    pub max_plans: usize,
+    /// How often an operation is sent while its outcome is unknown.
+    pub max_sends: u32,
+    /// How many choices are tried for one pick before giving up.
+    pub max_pick_tries: u32,
+    /// Overdue holds deleted at once.
+    pub max_expiring: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 8192,
+            max_keys_per_lease: 2000,
+            max_open_leases: 4096,
+            change_history: 100_000,
+            max_feed_clients: 256,
+            feed_queue: 64,
+            max_plans: 256,
+            max_sends: 6,
+            max_pick_tries: 8,
+            max_expiring: 64,
+        }
+    }
+}
+
+/// Spans of time, in milliseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timing {
+    /// One call to one etcd member.
+    pub etcd_call_ms: u64,
+    /// Connecting to an etcd member.
+    pub etcd_connect_ms: u64,
+    /// A whole operation, resends and catching up included.
+    pub operation_ms: u64,
+    /// How long an acquire of unknown outcome is resent behind the answer.
+    pub truth_ms: u64,
+    /// Between two confirmations that the mirror is current.
+    pub pulse_ms: u64,
+    /// Without such a confirmation for so long, the service is not ready.
+    pub stale_after_ms: u64,
+    /// Between two looks for overdue holds.
+    pub expire_every_ms: u64,
+    /// After its deadline a hold is left to its lease for so long (INV-5).
+    pub expire_grace_ms: u64,
+    /// A lease ends at least so long after the deadlines on it when it is granted.
+    pub lease_lead_ms: u64,
+    /// A lease is not used for a hold whose deadline is longer than this before its end.
+    pub lease_lag_ms: u64,
+    /// What is left of a hold, at least, after a confirm that was not sent.
+    pub step_back_ms: u64,
+    /// A feed's client that takes nothing for so long is cut off.
+    pub feed_stall_ms: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            etcd_call_ms: 1000,
+            etcd_connect_ms: 500,
+            operation_ms: 2000,
+            truth_ms: 15_000,
+            pulse_ms: 300,
+            stale_after_ms: 2000,
+            expire_every_ms: 200,
+            expire_grace_ms: 2000,
+            lease_lead_ms: 150,
+            lease_lag_ms: 1200,
+            step_back_ms: 15_000,
+            feed_stall_ms: 5000,
+        }
+    }
+}
+
+/// Milliseconds as a span.
+#[must_use]
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl ServiceConfig for Config {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn listen(&self) -> ListenConfig {
+        ListenConfig::new(self.listen, self.admin_listen)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let (bounds, timing) = (&self.bounds, &self.timing);
+        if self.etcd_endpoints.is_empty() {
+            return Err("etcd_endpoints must name at least one member".into());
+        }
+        let counts = [
+            bounds.max_in_flight,
+            bounds.max_open_leases,
+            bounds.change_history,
+            bounds.max_feed_clients,
+            bounds.feed_queue,
+            bounds.max_plans,
+            bounds.max_expiring,
+        ];
+        if counts.contains(&0) || bounds.max_sends == 0 || bounds.max_pick_tries == 0 {
+            return Err("every key of bounds must be at least 1".into());
+        }
+        if bounds.max_keys_per_lease < 11 {
+            return Err("bounds.max_keys_per_lease must be at least 11: a hold of ten seats and \
+                        its marker share a lease"
+                .into());
+        }
+        if timing.etcd_call_ms > timing.operation_ms {
+            return Err("timing.etcd_call_ms must not exceed timing.operation_ms".into());
+        }
+        if timing.lease_lag_ms < timing.lease_lead_ms + 1000 {
+            return Err(
+                "timing.lease_lag_ms must exceed timing.lease_lead_ms by a second, etcd's \
+                        granularity"
+                    .into(),
+            );
+        }
+        if timing.pulse_ms == 0 || timing.expire_every_ms == 0 || timing.pulse_ms > 500 {
+            return Err(
+                "timing.pulse_ms must be 1 to 500, timing.expire_every_ms at least 1".into()
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = r#"name = "lock-service-0"
+        listen = "127.0.0.1:1"
+        admin_listen = "127.0.0.1:2"
+        etcd_endpoints = ["http://127.0.0.1:3"]"#;
+
+    fn read(more: &str) -> Result<Config, String> {
+        let config: Config =
+            toml::from_str(&format!("{MINIMAL}\n{more}")).map_err(|error| error.to_string())?;
+        config.check().map(|()| config)
+    }
+
+    #[test]
+    fn four_keys_are_enough() {
+        assert_eq!(read("").unwrap().bounds.max_keys_per_lease, 2000);
+    }
+
+    #[test]
+    fn unknown_keys_and_impossible_relations_are_refused() {
+        assert!(read("[bounds]\nmax_inflight = 3").unwrap_err().contains("max_inflight"));
+        assert!(read("[timing]\netcd_call_ms = 9000").unwrap_err().contains("etcd_call_ms"));
+    }
+}

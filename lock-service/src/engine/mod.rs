@@ -1,0 +1,101 @@
+//! The use cases of the seat protocol: what is looked up, what is sent, what
+//! is answered. Each runs to its end once it has begun.
+//!
+//! Must not know: HTTP, etcd's client.
+
+mod acquire;
+mod expire;
+mod free;
+mod look;
+mod rewrite;
+pub(crate) mod shards;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use seat_model::Timestamp;
+use service_kit::{Background, clock};
+
+pub use expire::expire;
+
+use crate::config::{Bounds, Timing, ms};
+use crate::crowd::Crowd;
+use crate::etcd::{Etcd, EtcdFault};
+use crate::fault::Fault;
+use crate::leases::Leases;
+use crate::metrics::Metrics;
+use crate::mirror::{CatchUp, Mirror};
+use crate::picks::Plans;
+use crate::transaction::{Txn, TxnAnswer};
+
+/// Everything an operation needs; share it behind an `Arc`.
+pub struct Engine {
+    /// The cell.
+    pub etcd: Etcd,
+    /// What it holds.
+    pub mirror: Mirror,
+    /// How the mirror is made to decide.
+    pub catch_up: CatchUp,
+    /// Timers for holds.
+    pub leases: Leases,
+    /// What is in flight here.
+    pub crowd: Crowd,
+    /// The plans to choose from.
+    pub plans: Plans,
+    /// What outlives its request.
+    pub background: Background,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// How much of everything.
+    pub bounds: Bounds,
+    /// How long everything.
+    pub timing: Timing,
+    /// The latest revision that an answer was given at.
+    pub answered: AtomicU64,
+}
+
+impl Engine {
+    fn deadline(&self) -> Instant {
+        Instant::now() + ms(self.timing.operation_ms)
+    }
+
+    /// Refuses at once while etcd is known to be away: better a certain "nothing
+    /// was written" than an unknown outcome a second later.
+    fn gate(&self) -> Result<(), Fault> {
+        let stale_after = ms(self.timing.stale_after_ms);
+        match self.mirror.confirmed() {
+            Some(last) if last.at.elapsed() <= stale_after => Ok(()),
+            Some(_) => Err(Fault::Unavailable("etcd does not answer".into())),
+            None => Err(Fault::Unavailable("etcd has not been read yet".into())),
+        }
+    }
+
+    /// The one way a transaction reaches etcd.
+    async fn submit(&self, txn: &Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
+        let answer = self.etcd.submit(txn, until).await?;
+        self.answered.fetch_max(answer.revision, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Waits a moment for the mirror to show what this instance has answered,
+    /// so that a choice here is made on what was done here.
+    async fn see_own_writes(&self, until: Instant) {
+        let patience = Instant::now() + Duration::from_millis(250);
+        self.mirror.reach(self.answered.load(Ordering::Relaxed), until.min(patience)).await;
+    }
+
+    fn cell_epoch(&self) -> u64 {
+        self.mirror.read(crate::mirror::State::cell_epoch)
+    }
+}
+
+/// A deadline on the wall clock as a moment of the monotonic one.
+fn moment(deadline: Timestamp) -> Instant {
+    let (now, wall) = (Instant::now(), clock::now());
+    let left = deadline.as_millis().saturating_sub(wall.as_millis());
+    now + Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+/// A task's engine.
+type Shared = Arc<Engine>;

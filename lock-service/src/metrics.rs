@@ -1,0 +1,154 @@
+//! What can be read off this service. Labels come from closed lists: never a
+//! seat, a show or a customer.
+
+use std::time::Duration;
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use crate::etcd::EtcdFault;
+
+/// Bucket edges in seconds.
+const EDGES: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// All metrics; clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    operations: IntCounterVec,
+    etcd_duration: HistogramVec,
+    etcd_errors: IntCounterVec,
+    seats: IntGaugeVec,
+    /// The revision the mirror has reached.
+    pub mirror_revision: IntGauge,
+    /// Times the mirror was read anew from a listing.
+    pub mirror_listings: IntCounter,
+    /// Time until a catch-up was done.
+    pub catch_up: Histogram,
+    /// Feeds open now.
+    pub feed_clients: IntGauge,
+    /// Overdue holds deleted by this instance.
+    pub expired: IntCounter,
+    /// Seats taken under a booking that had others already.
+    pub strays: IntCounter,
+    /// Conflicts of picks: a choice that somebody else had by then.
+    pub pick_conflicts: IntCounter,
+    /// Seats reserved in memory for requests in flight.
+    pub reserved: IntGauge,
+    /// Leases open for sharing.
+    pub open_leases: IntGauge,
+    /// Requests being worked on.
+    pub in_flight: IntGauge,
+}
+
+impl Metrics {
+    /// Registers everything.
+    ///
+    /// # Errors
+    /// When the registry has others of these names.
+    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let counter = |name: &str, help: &str| {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let gauge = |name: &str, help: &str| {
+            let metric = IntGauge::new(name, help)?;
+            registry.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let seats = IntGaugeVec::new(
+            Opts::new("lock_seats", "Seats in the mirror, by state."),
+            &["state"],
+        )?;
+        registry.register(Box::new(seats.clone()))?;
+        let etcd_duration = HistogramVec::new(
+            HistogramOpts::new("lock_etcd_call_duration_seconds", "Time of answered etcd calls.")
+                .buckets(EDGES.to_vec()),
+            &["call"],
+        )?;
+        registry.register(Box::new(etcd_duration.clone()))?;
+        let catch_up = Histogram::with_opts(
+            HistogramOpts::new(
+                "lock_mirror_catch_up_duration_seconds",
+                "Time until the mirror had reached etcd's revision.",
+            )
+            .buckets(EDGES.to_vec()),
+        )?;
+        registry.register(Box::new(catch_up.clone()))?;
+        Ok(Self {
+            operations: counters(
+                "lock_operations_total",
+                "Operations of the seat protocol, by verdict.",
+                &["operation", "verdict"],
+            )?,
+            etcd_duration,
+            etcd_errors: counters(
+                "lock_etcd_call_errors_total",
+                "Etcd calls without an answer, by what is known of the outcome.",
+                &["call", "fault"],
+            )?,
+            seats,
+            mirror_revision: gauge(
+                "lock_mirror_revision",
+                "The etcd revision that the mirror has reached.",
+            )?,
+            mirror_listings: counter(
+                "lock_mirror_listings_total",
+                "Times the mirror was read anew from a listing.",
+            )?,
+            catch_up,
+            feed_clients: gauge("lock_feed_clients", "Change feeds that are open.")?,
+            expired: counter(
+                "lock_expired_holds_total",
+                "Overdue holds that this instance deleted.",
+            )?,
+            strays: counter(
+                "lock_stray_seats_total",
+                "Seats found under a booking that had taken others before; should stay 0.",
+            )?,
+            pick_conflicts: counter(
+                "lock_pick_conflicts_total",
+                "Choices that somebody else had by the time they were tried.",
+            )?,
+            reserved: gauge(
+                "lock_reserved_seats",
+                "Seats that requests in flight are about to take.",
+            )?,
+            open_leases: gauge("lock_open_leases", "Leases that holds can still be put on.")?,
+            in_flight: gauge("lock_requests_in_flight", "Requests being worked on.")?,
+        })
+    }
+
+    /// Counts a verdict.
+    pub fn operation(&self, operation: &'static str, verdict: &'static str) {
+        self.operations.with_label_values(&[operation, verdict]).inc();
+    }
+
+    /// Shows how many seats are in which state.
+    pub fn seats(&self, held: usize, confirming: usize, sold: usize) {
+        for (state, count) in [("held", held), ("confirming", confirming), ("sold", sold)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.seats.with_label_values(&[state]).set(count);
+        }
+    }
+
+    pub(crate) fn etcd_answered(&self, call: &'static str, took: Duration) {
+        self.etcd_duration.with_label_values(&[call]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn etcd_failed(&self, call: &'static str, fault: &EtcdFault) {
+        let fault = match fault {
+            EtcdFault::Away(_) => "away",
+            EtcdFault::LeaseGone => "lease_gone",
+            EtcdFault::NoSpace => "no_space",
+            EtcdFault::Compacted => "compacted",
+            EtcdFault::Refused(_) => "refused",
+            EtcdFault::Unknown(_) => "unknown",
+        };
+        self.etcd_errors.with_label_values(&[call, fault]).inc();
+    }
+}

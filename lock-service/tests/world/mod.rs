@@ -1,0 +1,304 @@
+//! A real etcd and real lock-service processes, started for the tests and
+//! killed at their end.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lock_service_client::wire::{
+    Acquire, Acquired, AtFence, BookedSeats, Choice, Pin, PricedSeat, PutShardMap, ShardMap,
+};
+use lock_service_client::{LockClient, LockClientConfig, LockError};
+use seat_model::{
+    BookingId, Nonce, PerformanceId, Plan, PlanId, SeatId, ShardEpoch, ShardId, ShowId, UserId,
+};
+
+/// A process that dies with its owner.
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be dead already, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A single etcd member; its data survives `stop`.
+pub struct Etcd {
+    data: tempfile::TempDir,
+    client_port: u16,
+    peer_port: u16,
+    process: Option<Running>,
+}
+
+/// A lock-service process.
+pub struct Service {
+    _process: Running,
+    _folder: tempfile::TempDir,
+    pub url: String,
+    pub admin: String,
+}
+
+/// An etcd with two instances of the service.
+pub struct World {
+    pub services: Vec<Service>,
+    pub etcd: Etcd,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Etcd {
+    pub fn new() -> Self {
+        let (client_port, peer_port) = (free_port(), free_port());
+        let data = tempfile::tempdir().unwrap();
+        let mut etcd = Self { data, client_port, peer_port, process: None };
+        etcd.start();
+        etcd
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.client_port)
+    }
+
+    pub fn start(&mut self) {
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let log = std::fs::File::create(self.data.path().join("log")).unwrap();
+        let child = Command::new("etcd")
+            .args(["--name", "one", "--data-dir"])
+            .arg(self.data.path().join("data"))
+            .args(["--listen-client-urls", &self.url(), "--advertise-client-urls", &self.url()])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("one={peer}")])
+            .args(["--unsafe-no-fsync=true"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        let child = child.expect("etcd must be on the path: apt install etcd-server");
+        self.process = Some(Running(child));
+    }
+
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Writes a key behind the service's back, over etcd's JSON gateway.
+    pub async fn put(&self, key: &str, value: &str) {
+        let body = format!(r#"{{"key":"{}","value":"{}"}}"#, base64(key), base64(value));
+        let sent = reqwest::Client::new()
+            .post(format!("{}/v3/kv/put", self.url()))
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert!(sent.status().is_success(), "{sent:?}");
+    }
+}
+
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63];
+            out.push(if i <= chunk.len() { digit as char } else { '=' });
+        }
+    }
+    out
+}
+
+impl Service {
+    pub fn start(etcd: &Etcd, more: &str) -> Self {
+        let (port, admin) = (free_port(), free_port());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        let text = format!(
+            "name = \"lock-service-{port}\"\nlisten = \"127.0.0.1:{port}\"\n\
+             admin_listen = \"127.0.0.1:{admin}\"\netcd_endpoints = [\"{}\"]\n{more}",
+            etcd.url()
+        );
+        std::fs::write(&file, text).unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(Path::new(env!("CARGO_BIN_EXE_lock-service")))
+            .arg("--config")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self {
+            _process: Running(child),
+            _folder: folder,
+            url: format!("http://127.0.0.1:{port}"),
+            admin: format!("http://127.0.0.1:{admin}"),
+        }
+    }
+
+    pub async fn ready(&self) -> bool {
+        let answer = reqwest::get(format!("{}/readyz", self.admin)).await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// The sum of a metric over its labels.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = reqwest::get(format!("{}/metrics", self.admin)).await.unwrap();
+        let text = text.text().await.unwrap();
+        text.lines()
+            .filter(|line| line.starts_with(name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    pub fn client(&self) -> LockClient {
+        client(&[self])
+    }
+}
+
+pub fn client(services: &[&Service]) -> LockClient {
+    LockClient::new(LockClientConfig {
+        instances: services.iter().map(|service| service.url.clone()).collect(),
+        try_timeout: Duration::from_secs(5),
+        away_for: Duration::from_millis(200),
+    })
+    .unwrap()
+}
+
+impl World {
+    pub async fn start(instances: usize) -> Self {
+        let etcd = Etcd::new();
+        let services: Vec<_> = (0..instances).map(|_| Service::start(&etcd, "")).collect();
+        for service in &services {
+            wait_for("a service to be ready", Duration::from_secs(20), || service.ready()).await;
+        }
+        Self { services, etcd }
+    }
+
+    pub fn client(&self) -> LockClient {
+        self.services[0].client()
+    }
+}
+
+/// Waits for a condition; panics with what was waited for.
+pub async fn wait_for<F: Future<Output = bool>>(
+    what: &str,
+    at_most: Duration,
+    condition: impl Fn() -> F,
+) {
+    let until = Instant::now() + at_most;
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    while !condition().await {
+        assert!(Instant::now() < until, "still waiting for {what} after {at_most:?}");
+        ticks.tick().await;
+    }
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A booking that nobody else has.
+pub fn booking() -> BookingId {
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    BookingId::from_bytes((u128::from(std::process::id()) << 64 | u128::from(n)).to_be_bytes())
+}
+
+pub fn seat(name: &str) -> SeatId {
+    SeatId::new(name).unwrap()
+}
+
+pub fn show() -> ShowId {
+    ShowId::new("hamlet").unwrap()
+}
+
+pub fn performance(name: &str) -> PerformanceId {
+    PerformanceId::new(name).unwrap()
+}
+
+pub fn pin(nonce: u64) -> Pin {
+    let shard = ShardId::new("shard-0").unwrap();
+    Pin { shard, epoch: ShardEpoch::FIRST, nonce: Nonce::new(nonce) }
+}
+
+/// An acquire of these seats, by a customer of its own.
+pub fn named(at: &str, seats: &[&str]) -> Acquire {
+    let seats = seats
+        .iter()
+        .map(|name| PricedSeat { seat: seat(name), tier: "Stalls".into(), price: 4200 })
+        .collect();
+    let booking = booking();
+    Acquire {
+        performance: performance(at),
+        show: show(),
+        plan: PlanId::new("none").unwrap(),
+        booking,
+        user: UserId::new(format!("user-{booking}")).unwrap(),
+        body_hash: "body".into(),
+        choice: Choice::Seats { seats, refuse_orphans: false },
+        ttl_ms: 60_000,
+        max_ms: 180_000,
+        max_seats_per_customer: 10,
+        pin: None,
+    }
+}
+
+/// A pick of so many stalls.
+pub fn picked(at: &str, plan: &PlanId, quantity: u32) -> Acquire {
+    let choice = Choice::Pick {
+        tier: "Stalls".into(),
+        price: 4200,
+        quantity,
+        accessible: 0,
+        accept_split: false,
+    };
+    Acquire { plan: plan.clone(), choice, ..named(at, &[]) }
+}
+
+/// One row of stalls, named S1, S2 …
+pub fn row(seats: usize) -> Plan {
+    let seats: Vec<String> = (1..=seats)
+        .map(|n| {
+            format!(
+                r#"{{"seat_guid":"S{n}","seat_number":"{n}","position":{{"x":{n},"y":5}},
+                "category":"Stalls"}}"#
+            )
+        })
+        .collect();
+    let text = format!(
+        r#"{{"name":"Row","categories":[{{"name":"Stalls","color":"red"}}],
+        "size":{{"width":99,"height":9}},"zones":[{{"name":"Z","zone_id":"z","position":
+        {{"x":0,"y":0}},"rows":[{{"row_number":"A","position":{{"x":0,"y":0}},"seats":[{}]}}]}}]}}"#,
+        seats.join(",")
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+pub fn taken(acquired: Result<Acquired, LockError>) -> BookedSeats {
+    match acquired {
+        Ok(Acquired::Taken { seats }) => seats,
+        other => panic!("not taken: {other:?}"),
+    }
+}
+
+pub fn names(seats: &BookedSeats) -> Vec<&str> {
+    seats.seats.iter().map(|seat| seat.seat.as_str()).collect()
+}
+
+pub fn at(seats: &BookedSeats) -> AtFence {
+    AtFence { booking: seats.booking, fence: seats.fence }
+}
+
+/// The revision of the shard map, which is written if there is none.
+pub async fn shards_revision(client: &LockClient) -> u64 {
+    let now = client.shard_map().await.unwrap();
+    if now.revision > 0 {
+        return now.revision;
+    }
+    let map = ShardMap { shards: vec![ShardId::new("shard-0").unwrap()], ..ShardMap::default() };
+    client.put_shard_map(&PutShardMap { if_revision: 0, map }).await.unwrap().revision
+}
