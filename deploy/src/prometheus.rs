@@ -71,5 +71,7 @@ mod tests {
         let admin = address(layout.ports("booking-api-1").second);
         assert!(text.contains(&format!("targets: ['{admin}']")), "{text}");
         assert!(!text.contains('@'), "{text}");
+        let jobs = text.lines().filter(|line| line.trim_start().starts_with("- job_name:"));
+        assert_eq!(jobs.count(), 6, "{text}");
     }
 }
