@@ -14,18 +14,12 @@ use super::{Catalogue, CatalogueError};
 /// made; it may disappear.
 #[derive(Debug, Clone)]
 pub(crate) struct Performance {
-    /// The show it is a performance of.
-    pub(crate) show_id: ShowId,
-    /// What people call the show.
-    pub(crate) show_name: String,
     /// Its own id.
     pub(crate) performance_id: PerformanceId,
     /// Where, as the organiser wrote it. Compare with [`Performance::is_at`].
     pub(crate) location: String,
     /// The house.
     pub(crate) venue: String,
-    /// An IANA name.
-    pub(crate) time_zone: String,
     /// When it begins.
     pub(crate) starts_at: Timestamp,
     /// `YYYY-MM-DD` in the venue's time zone.
@@ -102,7 +96,7 @@ impl Catalogue {
     ) -> Result<Option<Performances>, CatalogueError> {
         let mut leased = self.connection().await?;
         let rows = sqlx::query(
-            "SELECT s.name, p.performance_id, p.location, p.venue, p.time_zone, p.starts_at_ms, \
+            "SELECT p.performance_id, p.location, p.venue, p.starts_at_ms, \
              p.local_date, p.plan_id, p.prices, p.on_sale_at_ms, p.hold_ttl_ms, p.hold_max_ms, \
              p.max_seats_per_customer, p.orphan_rule \
              FROM shows s LEFT JOIN performances p ON p.show_id = s.show_id AND p.deleted = 0 \
@@ -125,18 +119,14 @@ impl Catalogue {
             let Some(id) = id else { continue };
             let performance = match known.get(id.as_str()) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(self.performance_of(show, row).await?),
+                None => Arc::new(self.performance_of(row).await?),
             };
             performances.push(performance);
         }
         Ok(Some(performances.into()))
     }
 
-    async fn performance_of(
-        &self,
-        show: &ShowId,
-        row: &MySqlRow,
-    ) -> Result<Performance, CatalogueError> {
+    async fn performance_of(&self, row: &MySqlRow) -> Result<Performance, CatalogueError> {
         let plan_id: PlanId = id(row, "plan_id")?;
         let plan = self.plan(&plan_id).await?.ok_or_else(|| {
             CatalogueError::Broken(format!("a performance has the unknown plan {plan_id}"))
@@ -145,12 +135,9 @@ impl Catalogue {
         let prices = serde_json::from_str(&prices).map_err(broken)?;
         let orphan_rule: String = get(row, "orphan_rule")?;
         Ok(Performance {
-            show_id: show.clone(),
-            show_name: get(row, "name")?,
             performance_id: id(row, "performance_id")?,
             location: get(row, "location")?,
             venue: get(row, "venue")?,
-            time_zone: get(row, "time_zone")?,
             starts_at: Timestamp::from_millis(get(row, "starts_at_ms")?),
             local_date: get(row, "local_date")?,
             plan_id,

@@ -273,7 +273,7 @@ async fn what_one_instance_makes_the_other_can_sell(one: &Catalogue, two: &Catal
     assert_eq!(fresh.len(), 1);
     let known = &fresh[0];
     assert!(known.is_at(" ZÜRICH ") && !known.is_at("Bern"));
-    assert_eq!((known.show_name.as_str(), known.hold_ttl_ms), ("Hamlet", 3_000));
+    assert_eq!((known.venue.as_str(), known.hold_ttl_ms), ("Schauspielhaus", 3_000));
     assert!(known.orphan_rule_refuse && known.on_sale_at.is_none());
     assert_eq!((known.chart.seats.len(), known.prices["A"].price), (1, 4500));
     // What is known is taken over, not read again.
