@@ -59,7 +59,6 @@ pub enum StartError {
 ///
 /// # Errors
 /// When the configuration names something that cannot be.
-#[expect(clippy::unused_async, reason = "the process expects a future")]
 pub async fn build(config: Config, process: Process) -> Result<Router, StartError> {
     let metrics = Metrics::new(&process.registry)?;
     let link = |deadline_ms| {
@@ -127,8 +126,7 @@ fn project(
         async move { follower.follow().await }
     });
     let store = SeatStore::new(Arc::clone(writing), config.regressed_after_ms);
-    let writer =
-        Writer::new(store, Arc::clone(projection), config.stale_after_ms, metrics.clone());
+    let writer = Writer::new(store, Arc::clone(projection), config.stale_after_ms, metrics.clone());
     // Ends when the follower does.
     process.background.finish(writer.run(heard));
     Ok(())

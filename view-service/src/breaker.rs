@@ -22,20 +22,19 @@ impl Breaker {
     /// Whether this caller may try. Once the time is up, the first to ask
     /// moves it on and tries; the others are passed over until it succeeds.
     pub(crate) fn may_try(&self) -> bool {
+        self.may_try_at(self.now_ms())
+    }
+
+    fn may_try_at(&self, now_ms: u64) -> bool {
         let open_until = self.open_until_ms.load(Ordering::Relaxed);
         if open_until == 0 {
             return true;
         }
-        let now = self.now_ms();
-        now >= open_until
-            && self
-                .open_until_ms
-                .compare_exchange(
-                    open_until,
-                    self.later(now),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
+        let later = self.later(now_ms);
+        let place = &self.open_until_ms;
+        now_ms >= open_until
+            && place
+                .compare_exchange(open_until, later, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
 
@@ -63,13 +62,13 @@ mod tests {
 
     #[test]
     fn after_a_failure_nobody_tries_and_then_only_one() {
-        let breaker = Breaker::new(Duration::from_secs(3600));
+        let breaker = Breaker::new(Duration::from_secs(60));
         assert!(breaker.may_try() && breaker.may_try());
         breaker.failed();
         assert!(!breaker.may_try());
-        let breaker = Breaker::new(Duration::ZERO);
-        breaker.failed();
-        assert!(breaker.may_try(), "the time is up");
+        let later = breaker.now_ms() + 60_001;
+        assert!(breaker.may_try_at(later), "the time is up");
+        assert!(!breaker.may_try_at(later), "and somebody tries already");
         breaker.succeeded();
         assert!(breaker.may_try() && breaker.may_try());
     }

@@ -47,7 +47,10 @@ impl Metrics {
     pub fn new(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
             answers: IntCounterVec::new(
-                Opts::new("view_answers_total", "Views answered, by view and where they came from."),
+                Opts::new(
+                    "view_answers_total",
+                    "Views answered, by view and where they came from.",
+                ),
                 &["view", "source"],
             )?,
             catalogue_queries: IntCounterVec::new(

@@ -135,7 +135,7 @@ impl Seating {
 
     /// What Redis said, unless memory is newer; lock-service where neither knows.
     async fn newest(&self, performance: &PerformanceId, stored: Option<Reading>) -> Option<Taken> {
-        let stored = stored.map(|reading| self.from_redis(reading));
+        let stored = stored.map(|reading| self.as_stored(reading));
         let changed = self.projection.changed(performance);
         if let Some(stored) = &stored
             && !stored.stale
@@ -145,16 +145,16 @@ impl Seating {
         }
         // Redis is away, behind what this instance has shown already, or
         // nobody writes to it: whatever is newest, and it says how old it is.
-        let known = self.projection.known(performance).map(|known| self.from_memory(known));
+        let known = self.projection.known(performance).map(|known| self.as_known(known));
         match (known, stored) {
             (Some(known), Some(stored)) if stored.as_of > known.as_of => Some(stored),
             (Some(known), _) => Some(known),
             (None, Some(stored)) => Some(stored),
-            (None, None) => self.from_locks(performance).await,
+            (None, None) => self.ask_locks(performance).await,
         }
     }
 
-    fn from_redis(&self, reading: Reading) -> Taken {
+    fn as_stored(&self, reading: Reading) -> Taken {
         Taken {
             revision: reading.projected.revision,
             as_of: reading.projected.as_of,
@@ -165,7 +165,7 @@ impl Seating {
     }
 
     /// The same for what was read from memory under a lock of one's own.
-    pub(crate) fn from_memory(&self, known: Known) -> Taken {
+    pub(crate) fn as_known(&self, known: Known) -> Taken {
         Taken {
             revision: known.revision,
             as_of: known.as_of.unwrap_or_else(clock::now),
@@ -175,7 +175,7 @@ impl Seating {
         }
     }
 
-    async fn from_locks(&self, performance: &PerformanceId) -> Option<Taken> {
+    async fn ask_locks(&self, performance: &PerformanceId) -> Option<Taken> {
         let snapshot = self.snapshots.try_get_with((), self.read_snapshot()).await;
         let snapshot = match snapshot {
             Ok(snapshot) => snapshot,

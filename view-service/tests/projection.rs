@@ -193,7 +193,8 @@ async fn redis_may_forget_everything_and_may_go_away() {
     });
     let metrics = Metrics::new(&Registry::new()).unwrap();
     let store = store(port, "seatlock:v1");
-    background.finish(Writer::new(store.clone(), Arc::clone(&projection), 2_000, metrics).run(heard));
+    background
+        .finish(Writer::new(store.clone(), Arc::clone(&projection), 2_000, metrics).run(heard));
     let locks = LockClient::new(LockClientConfig {
         instances: vec![feed.url.clone()],
         try_timeout: Duration::from_millis(500),

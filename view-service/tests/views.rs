@@ -34,9 +34,7 @@ impl Catalogue {
         let mut connection = MySqlConnection::connect(url).await.unwrap();
         sqlx::raw_sql(TABLES).execute(&mut connection).await.unwrap();
         let mut catalogue = Self(connection);
-        catalogue
-            .run(format!("INSERT INTO plans VALUES ('plan','Hall','{PLAN}',3,'[]',0)"))
-            .await;
+        catalogue.run(format!("INSERT INTO plans VALUES ('plan','Hall','{PLAN}',3,'[]',0)")).await;
         catalogue
     }
 
@@ -112,8 +110,12 @@ async fn looking() {
         catalogue.show("macbeth").await;
         let late = "2026-11-23T22:30:00.000Z";
         catalogue.performance("hamlet", "h-1", "Wien", late, "2026-11-23").await;
-        catalogue.performance("hamlet", "h-2", "Graz", "2026-11-24T19:00:00.000Z", "2026-11-24").await;
-        catalogue.performance("macbeth", "m-1", "Wien", "2026-11-24T19:00:00.000Z", "2026-11-24").await;
+        catalogue
+            .performance("hamlet", "h-2", "Graz", "2026-11-24T19:00:00.000Z", "2026-11-24")
+            .await;
+        catalogue
+            .performance("macbeth", "m-1", "Wien", "2026-11-24T19:00:00.000Z", "2026-11-24")
+            .await;
     }
     let redis_port = free_port();
     let redis_server = redis(redis_port).await;
@@ -127,7 +129,8 @@ async fn looking() {
     });
     let (client, background, readiness) = instance(config.clone()).await;
     eventually("ready", || async { readiness.is_ready().then_some(()) }).await;
-    eventually("nothing is missing", || async { readiness.missing().is_empty().then_some(()) }).await;
+    eventually("nothing is missing", || async { readiness.missing().is_empty().then_some(()) })
+        .await;
 
     listing(&client).await;
     one_show(&client, &mut primary).await;
@@ -179,7 +182,8 @@ async fn one_show(client: &ViewClient, primary: &mut Catalogue) {
     let hamlet = viewed.into_answer().unwrap();
     assert_eq!(hamlet.performances.len(), 1);
     let tiers = &hamlet.performances[0].tiers;
-    let left: Vec<_> = tiers.iter().map(|t| (t.tier.as_str(), t.seats_total, t.seats_available)).collect();
+    let left: Vec<_> =
+        tiers.iter().map(|t| (t.tier.as_str(), t.seats_total, t.seats_available)).collect();
     eventually("the sold seat is counted", || async {
         let again = client.show(&show("hamlet"), None, Some("wien")).await.unwrap();
         let again = again.into_answer().unwrap();
@@ -281,7 +285,10 @@ async fn live(client: &ViewClient, feed: &Feed) {
     assert_eq!(events.next().await.unwrap(), Some(SeatEvent::Comment));
     let mut lost = client.events(&hamlet, &second, Some(u64::MAX >> 12)).await.unwrap();
     assert!(matches!(lost.next().await.unwrap(), Some(SeatEvent::Snapshot { .. })));
-    assert_eq!(code(client.events(&hamlet, &evening("none"), None).await.map(drop)), Code::NotFound);
+    assert_eq!(
+        code(client.events(&hamlet, &evening("none"), None).await.map(drop)),
+        Code::NotFound
+    );
 }
 
 async fn away(
@@ -324,7 +331,8 @@ async fn away(
     }
     // An instance that starts now has the shows that were written to Redis.
     let (fresh, background, readiness) = instance(config.clone()).await;
-    eventually("ready without the catalogue", || async { readiness.is_ready().then_some(()) }).await;
+    eventually("ready without the catalogue", || async { readiness.is_ready().then_some(()) })
+        .await;
     let page = eventually("a show from redis", || async {
         fresh.show(&show("hamlet"), None, None).await.ok()
     })

@@ -99,11 +99,7 @@ impl SeatStore {
     ///
     /// # Errors
     /// When Redis is away: some may have been written, and may be sent again.
-    pub async fn write(
-        &self,
-        generation: &str,
-        writes: &[Write],
-    ) -> Result<Vec<Said>, CacheAway> {
+    pub async fn write(&self, generation: &str, writes: &[Write]) -> Result<Vec<Said>, CacheAway> {
         let mut pipe = redis::pipe();
         for write in writes {
             match write {

@@ -113,10 +113,7 @@ impl Catalogue {
             primary,
             store,
             background,
-            fresh: Cache::builder()
-                .max_capacity(config.kept_shows)
-                .time_to_live(fresh_for)
-                .build(),
+            fresh: Cache::builder().max_capacity(config.kept_shows).time_to_live(fresh_for).build(),
             confirmed: Cache::builder()
                 .max_capacity(config.kept_shows)
                 .time_to_live(fresh_for)
@@ -179,7 +176,7 @@ impl Catalogue {
             return Ok(None);
         }
         // What was just made may not have reached the replica yet.
-        let confirmed = self.confirmed.try_get_with_by_ref(show, self.from_primary(show)).await;
+        let confirmed = self.confirmed.try_get_with_by_ref(show, self.ask_primary(show)).await;
         let Ok(confirmed) = confirmed else { return Ok(None) };
         let performance = confirmed.performance(id);
         if performance.is_some() {
@@ -283,13 +280,13 @@ impl Catalogue {
             }
             // The replica answers and does not know it: it may be new. Where
             // the primary is away nothing new is made either.
-            let confirmed = self.from_primary(id).await;
+            let confirmed = self.ask_primary(id).await;
             return Ok(confirmed.unwrap_or(Loaded::new(None, replica.source())));
         }
-        self.from_primary(id).await
+        self.ask_primary(id).await
     }
 
-    async fn from_primary(&self, id: &ShowId) -> Result<Loaded, CatalogueAway> {
+    async fn ask_primary(&self, id: &ShowId) -> Result<Loaded, CatalogueAway> {
         let mut shows = self.primary.shows(std::slice::from_ref(id)).await?;
         Ok(Loaded::new(shows.pop().map(Arc::new), Source::Primary))
     }

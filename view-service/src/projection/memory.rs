@@ -186,9 +186,8 @@ impl Projection {
             let receiver = entry.live.watch(queue);
             // An id from the future is another instance's, which was ahead, or
             // another cell's: either way this one cannot tell what is missing.
-            let resumed = last
-                .filter(|last| *last <= known_up_to)
-                .and_then(|last| entry.live.since(last));
+            let resumed =
+                last.filter(|last| *last <= known_up_to).and_then(|last| entry.live.since(last));
             let start =
                 resumed.map_or_else(|| Start::Snapshot(state.known(performance)), Start::Resume);
             Some(Subscription { start, receiver })
@@ -332,10 +331,8 @@ impl State {
         }
         for (performance, seats) in staged.seats {
             let loaded_at = self.loaded_at;
-            let entry = self
-                .performances
-                .entry(performance)
-                .or_insert_with(|| Performance::new(loaded_at));
+            let entry =
+                self.performances.entry(performance).or_insert_with(|| Performance::new(loaded_at));
             let told = difference(&entry.seats, &seats);
             entry.seats = seats;
             if regressed {

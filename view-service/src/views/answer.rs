@@ -2,10 +2,10 @@
 //! and where it came from; 304 where the client has that content already.
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use axum::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use seat_model::Timestamp;
 use service_kit::clock;
 use sha2::{Digest, Sha256};

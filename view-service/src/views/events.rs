@@ -117,7 +117,7 @@ impl Watcher {
 
     fn snapshot(&self, known: Known) -> Bytes {
         let id = known.revision;
-        let map = seat_map(self.app.seating.from_memory(known), &self.plan_id, &self.plan);
+        let map = seat_map(self.app.seating.as_known(known), &self.plan_id, &self.plan);
         let data = serde_json::to_string(&map).unwrap_or_default();
         Bytes::from(format!("event: snapshot\nid: {id}\ndata: {data}\n\n"))
     }

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use seat_model::{Code, PlanId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
 use service_kit::{ApiPath, ApiProblem, ApiQuery, clock};
-use view_service_client::wire::{
-    PerformanceView, Show, ShowList, ShowQuery, Source, TierView,
-};
+use view_service_client::wire::{PerformanceView, Show, ShowList, ShowQuery, Source, TierView};
 
 use crate::app::App;
 use crate::catalogue::{Cursor, Filter, ListQuery, PerformanceRecord, PlanRecord, ShowRecord};
@@ -92,7 +90,8 @@ fn read(query: &ShowQuery) -> Result<ListQuery, ApiProblem> {
     let after = match query.cursor.as_deref() {
         None | Some("") => None,
         Some(text) => Some(
-            Cursor::from_wire(text).map_err(|bad| ApiProblem::invalid("cursor", bad.to_string()))?,
+            Cursor::from_wire(text)
+                .map_err(|bad| ApiProblem::invalid("cursor", bad.to_string()))?,
         ),
     };
     let filter = Filter::new(query.date.as_deref(), query.loc.as_deref())

@@ -20,12 +20,12 @@ use service_kit::clock;
 use tokio::sync::watch;
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until `look` answers something; says what was missing otherwise.
-pub async fn eventually<T, Fut: Future<Output = Option<T>>>(
+pub(crate) async fn eventually<T, Fut: Future<Output = Option<T>>>(
     what: &str,
     mut look: impl FnMut() -> Fut,
 ) -> T {
@@ -41,9 +41,9 @@ pub async fn eventually<T, Fut: Future<Output = Option<T>>>(
 }
 
 /// A process that ends with the test.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
@@ -57,12 +57,12 @@ impl Server {
         Self { child, port }
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -76,7 +76,7 @@ impl Drop for Server {
 }
 
 /// Redis without persistence.
-pub async fn redis(port: u16) -> Server {
+pub(crate) async fn redis(port: u16) -> Server {
     let mut command = Command::new("redis-server");
     let port_text = port.to_string();
     command.args(["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
@@ -90,18 +90,18 @@ pub async fn redis(port: u16) -> Server {
     server
 }
 
-pub fn redis_url(port: u16) -> String {
+pub(crate) fn redis_url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
-pub async fn flush(port: u16) {
+pub(crate) async fn flush(port: u16) {
     let client = redis::Client::open(redis_url(port)).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
 }
 
 /// MariaDB with an empty database `catalogue`; `None` where it is not installed.
-pub async fn mariadb(dir: &Path) -> Option<(Server, String)> {
+pub(crate) async fn mariadb(dir: &Path) -> Option<(Server, String)> {
     let program = ["/usr/sbin/mariadbd", "/usr/sbin/mysqld", "/usr/local/sbin/mariadbd"]
         .into_iter()
         .find(|path| Path::new(path).exists())?;
@@ -149,14 +149,14 @@ struct World {
 
 /// A change feed as lock-service has it.
 #[derive(Clone)]
-pub struct Feed {
+pub(crate) struct Feed {
     world: Arc<Mutex<World>>,
     news: watch::Sender<u64>,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Feed {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let feed = Self { world: Arc::default(), news: watch::Sender::new(0), url };
@@ -166,7 +166,7 @@ impl Feed {
     }
 
     /// Changes seats at a new revision, which it answers.
-    pub fn change(&self, performance: &str, seats: &[(&str, PublicSeatState)]) -> u64 {
+    pub(crate) fn change(&self, performance: &str, seats: &[(&str, PublicSeatState)]) -> u64 {
         let mut world = self.world.lock().unwrap();
         world.revision += 1;
         let revision = world.revision;
@@ -188,7 +188,7 @@ impl Feed {
         revision
     }
 
-    pub fn silent(&self, silent: bool) {
+    pub(crate) fn silent(&self, silent: bool) {
         self.world.lock().unwrap().silent = silent;
         self.news.send_replace(0);
     }
@@ -218,10 +218,7 @@ impl Feed {
     }
 }
 
-async fn changes(
-    State(feed): State<Feed>,
-    Query(from): Query<BTreeMap<String, u64>>,
-) -> Body {
+async fn changes(State(feed): State<Feed>, Query(from): Query<BTreeMap<String, u64>>) -> Body {
     let from = from.get("from").copied().unwrap_or(0);
     let (first, position) = if from == 0 {
         feed.snapshot()
