@@ -1,5 +1,6 @@
 //! The projection in a real Redis: guards against late and repeated writes,
 //! and what happens when Redis forgets or goes away.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

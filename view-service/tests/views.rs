@@ -1,6 +1,7 @@
 //! The looking calls over HTTP, on a real Redis and a real MariaDB, with parts
 //! of them paused and away. The replica is a second database on the same
 //! server, so that a test decides what it knows already.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

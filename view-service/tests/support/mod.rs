@@ -1,4 +1,5 @@
 //! Real servers for tests: Redis, MariaDB, and a change feed over HTTP.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
