@@ -13,16 +13,15 @@ use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
 use crate::mysql::{self, FillError};
-use crate::plan::{NodePlan, Plan, address, http, ports_of};
+use crate::plan::{NodePlan, Plan, address};
 use crate::ports::{self, PortsError};
 use crate::process::{self, Liveness, ProcessId};
 use crate::programs::{Programs, ProgramsError};
 use crate::service;
+use crate::settle::settle;
 use crate::start::{self, Progress, ProgressSink};
 use crate::state::{ClusterFolder, ClusterState, Secrets, StateError, default_home};
-use crate::token::{self, Role};
-use crate::topology::{NodeKind, NodeSpec, Topology};
-use crate::{etcd, redis};
+use crate::topology::{NodeKind, Topology};
 
 /// How long one node may take to be ready after `restart`.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
@@ -261,6 +260,10 @@ impl StartedCluster {
         &self.0.folder
     }
 
+    pub(crate) fn state(&self) -> &ClusterState {
+        &self.0.state
+    }
+
     pub(crate) fn programs(&self) -> &Programs {
         &self.0.programs
     }
@@ -296,7 +299,7 @@ impl StartedCluster {
         Ok(id.filter(|id| process::liveness(*id) != Liveness::Gone))
     }
 
-    fn find(&self, name: &str) -> Result<&NodePlan, ClusterError> {
+    pub(crate) fn find(&self, name: &str) -> Result<&NodePlan, ClusterError> {
         let nodes = &self.0.plan.nodes;
         nodes.iter().find(|node| node.name == name).ok_or_else(|| ClusterError::UnknownNode {
             node: name.to_owned(),
@@ -459,74 +462,9 @@ impl StartedCluster {
                 .map_err(|source| StateError::Io { path: sockets, source })?;
         }
         if !keep_data {
-            self.0.folder.remove()?;
+            self.0.folder.remove().await?;
         }
         Ok(())
-    }
-
-    /// A bearer token that booking-api accepts for `ttl`.
-    ///
-    /// # Errors
-    /// When it cannot be signed.
-    pub fn mint_token(
-        &self,
-        user: &str,
-        role: Role,
-        ttl: Duration,
-    ) -> Result<String, ClusterError> {
-        Ok(token::mint(&self.0.state.secrets.jwt, user, role, ttl)?)
-    }
-
-    /// The load balancer's address: `http://127.0.0.1:PORT`.
-    #[must_use]
-    pub fn base_url(&self) -> String {
-        http(ports_of(&self.0.state, "load-balancer").main)
-    }
-
-    /// Prometheus.
-    #[must_use]
-    pub fn prometheus_url(&self) -> String {
-        http(ports_of(&self.0.state, "prometheus").main)
-    }
-
-    /// The client URLs of the etcd members.
-    #[must_use]
-    pub fn etcd_endpoints(&self) -> Vec<String> {
-        etcd::endpoints(&self.0.state)
-    }
-
-    /// Redis; `None` where the topology has none.
-    #[must_use]
-    pub fn redis_url(&self) -> Option<String> {
-        redis::url(&self.0.state)
-    }
-
-    /// The addresses of the instances of a service, past the load balancer.
-    #[must_use]
-    pub fn service_urls(&self, kind: NodeKind) -> Vec<String> {
-        service::urls(&self.0.state, kind)
-    }
-
-    /// Where a database is, for the account of the services.
-    ///
-    /// # Errors
-    /// When there is no such node.
-    pub fn database_url(&self, name: &str) -> Result<String, ClusterError> {
-        Ok(mysql::url(&self.0.state, self.spec(name)?))
-    }
-
-    /// The same for an account that may do anything.
-    ///
-    /// # Errors
-    /// When there is no such node.
-    pub fn database_admin_url(&self, name: &str) -> Result<String, ClusterError> {
-        Ok(mysql::launcher_url(&self.0.state, self.spec(name)?))
-    }
-
-    fn spec(&self, name: &str) -> Result<&NodeSpec, ClusterError> {
-        let kind = self.find(name)?.kind;
-        let spec = self.topology().of_kind(kind).find(|node| node.name == name);
-        spec.ok_or_else(|| ClusterError::NotRunning(name.to_owned()))
     }
 }
 
@@ -544,58 +482,4 @@ fn describe(node: &NodePlan, pid: Option<i32>) -> Node {
         admin_address: admin.map(address),
         log: node.launch.log.clone(),
     }
-}
-
-/// The state a cluster starts from: what is on disk where that fits, a new
-/// one otherwise. Call it under the launcher's lock.
-async fn settle(folder: &ClusterFolder, topology: Topology) -> Result<ClusterState, ClusterError> {
-    let lives = |state: &ClusterState| {
-        state.processes.values().any(|id| process::liveness(*id) != Liveness::Gone)
-    };
-    let old = folder.load()?;
-    // etcd writes its peers' ports into its data, MariaDB its accounts: with
-    // data, ports and secrets stay.
-    let has_data = |state: &ClusterState| {
-        state.topology.nodes.iter().any(|node| folder.node(&node.name).join("data").exists())
-    };
-    let state = match old {
-        Some(old) if lives(&old) || has_data(&old) => {
-            let same_settings = old.topology.overrides == topology.overrides || !lives(&old);
-            if old.topology.nodes != topology.nodes || !same_settings {
-                let profile = old.topology.profile.as_str();
-                return Err(ClusterError::Different { tag: topology.tag, profile });
-            }
-            if !lives(&old) {
-                check_ports(&old)?;
-            }
-            let mut state = old;
-            state.topology = topology;
-            state
-        }
-        _ => {
-            let _ports = folder.lock_ports().await?;
-            let promised = folder.promised_ports()?;
-            let range = ports::range_from_env()?;
-            let ports = ports::choose(&topology, &range, &promised, ports::is_free)?;
-            let state = ClusterState::new(topology, ports);
-            let _lock = folder.lock_state().await?;
-            folder.save(&state)?;
-            return Ok(state);
-        }
-    };
-    let _lock = folder.lock_state().await?;
-    folder.save(&state)?;
-    Ok(state)
-}
-
-fn check_ports(state: &ClusterState) -> Result<(), ClusterError> {
-    for (node, ports) in &state.ports {
-        for port in [ports.main, ports.second] {
-            if !ports::is_free(port) {
-                let tag = state.topology.tag.clone();
-                return Err(ClusterError::PortTaken { tag, node: node.clone(), port });
-            }
-        }
-    }
-    Ok(())
 }

@@ -17,6 +17,7 @@
 //! Nodes are daemons: they outlive the value and the process that started
 //! them, and [`StartedCluster::attach`] finds them again.
 
+mod addresses;
 mod cluster;
 pub mod demo_world;
 mod etcd;
@@ -30,6 +31,7 @@ mod prometheus;
 mod readiness;
 mod redis;
 pub mod service;
+mod settle;
 mod start;
 pub mod state;
 mod token;

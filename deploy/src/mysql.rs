@@ -231,12 +231,13 @@ pub(crate) async fn fill(
         return Ok(());
     }
     let template = template(folder, server, installer).await?;
-    // A copy under its final name is a whole copy.
-    let draft = data.with_extension("new");
+    // A copy under its final name is a whole copy. Drafts are named after their
+    // launcher: one that was killed may have left its `cp` at work.
+    let draft = data.with_extension(format!("new-{}", std::process::id()));
     remove_if_there(&draft)?;
-    let copy =
-        Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(&draft).output();
-    run("cp", copy).await?;
+    let mut copy = Command::new("cp");
+    copy.args(["-a", "--reflink=auto"]).arg(&template).arg(&draft).kill_on_drop(true);
+    run("cp", copy.output()).await?;
     rename(&draft, data)
 }
 
@@ -263,7 +264,7 @@ async fn template(
         return Ok(template);
     }
     create_private(&folder.cache())?;
-    let draft = template.with_extension("new");
+    let draft = folder.cache().join(format!("mariadb-new-{}", std::process::id()));
     remove_if_there(&draft)?;
     let mut command = Command::new(installer);
     command

@@ -74,7 +74,7 @@ impl Tool {
         let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
         folders.extend(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
         let found = |file: &&str| folders.iter().map(|dir| dir.join(file)).find(|p| is_program(p));
-        self.files.iter().find_map(|file| found(&file))
+        self.files.iter().find_map(found)
     }
 }
 

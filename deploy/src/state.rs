@@ -225,7 +225,25 @@ impl ClusterFolder {
     }
 
     /// Removes all of the cluster, its logs included.
-    pub(crate) fn remove(&self) -> Result<(), StateError> {
+    pub(crate) async fn remove(&self) -> Result<(), StateError> {
+        // A start that was interrupted may have left a copy at work for a
+        // moment, which puts files into folders that are being removed.
+        const TRIES: u32 = 20;
+        let mut tries = 1;
+        loop {
+            match self.try_remove() {
+                Err(StateError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::DirectoryNotEmpty && tries < TRIES =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn try_remove(&self) -> Result<(), StateError> {
         // The state goes last: until then a second `down` knows what to do.
         let root = self.root();
         let entries = fs::read_dir(&root).map_err(StateError::io(&root))?;
@@ -341,8 +359,8 @@ mod tests {
         state
     }
 
-    #[test]
-    fn what_was_saved_is_loaded() {
+    #[tokio::test]
+    async fn what_was_saved_is_loaded() {
         let home = tempfile::tempdir().unwrap();
         let folder = folder(home.path(), "a");
         folder.create().unwrap();
@@ -350,7 +368,7 @@ mod tests {
         let state = state("a", 4000);
         folder.save(&state).unwrap();
         assert_eq!(folder.load_existing().unwrap(), state);
-        folder.remove().unwrap();
+        folder.remove().await.unwrap();
         assert!(matches!(folder.load_existing(), Err(StateError::NoCluster { .. })));
     }
 

@@ -22,14 +22,9 @@ pub(crate) async fn run(cli: &Cli, options: &UpOptions) -> Outcome {
         print!("{}", StartedCluster::preview(topology)?);
         return Ok(ExitCode::SUCCESS);
     }
-    if topology.has(NodeKind::Etcd) && topology.etcd_program.is_none() {
-        if let Some(path) = programs::ETCD.find() {
-            eprintln!(
-                "etcd: {} ({})",
-                path.display(),
-                super::doctor::version(&programs::ETCD, &path)
-            );
-        }
+    if let (None, Some(path)) = (&topology.etcd_program, programs::ETCD.find()) {
+        let version = super::doctor::version(&programs::ETCD, &path);
+        eprintln!("etcd: {} ({version})", path.display());
     }
     let mut ends = Ends::new()?;
     let watcher = Watcher::new();

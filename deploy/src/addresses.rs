@@ -1,0 +1,77 @@
+//! Where the parts of a cluster are, and the tokens and passwords that open
+//! them: what a test or a benchmark needs to talk to it.
+
+use std::time::Duration;
+
+use crate::cluster::{ClusterError, StartedCluster};
+use crate::plan::{http, ports_of};
+use crate::token::{self, Role};
+use crate::topology::{NodeKind, NodeSpec};
+use crate::{etcd, mysql, redis, service};
+
+impl StartedCluster {
+    /// A bearer token that booking-api accepts for `ttl`.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn mint_token(
+        &self,
+        user: &str,
+        role: Role,
+        ttl: Duration,
+    ) -> Result<String, ClusterError> {
+        Ok(token::mint(self.state().secrets.jwt, user, role, ttl)?)
+    }
+
+    /// The load balancer's address: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        http(ports_of(self.state(), "load-balancer").main)
+    }
+
+    /// Prometheus.
+    #[must_use]
+    pub fn prometheus_url(&self) -> String {
+        http(ports_of(self.state(), "prometheus").main)
+    }
+
+    /// The client URLs of the etcd members.
+    #[must_use]
+    pub fn etcd_endpoints(&self) -> Vec<String> {
+        etcd::endpoints(self.state())
+    }
+
+    /// Redis; `None` where the topology has none.
+    #[must_use]
+    pub fn redis_url(&self) -> Option<String> {
+        redis::url(self.state())
+    }
+
+    /// The addresses of the instances of a service, past the load balancer.
+    #[must_use]
+    pub fn service_urls(&self, kind: NodeKind) -> Vec<String> {
+        service::urls(self.state(), kind)
+    }
+
+    /// Where a database is, for the account of the services.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn database_url(&self, name: &str) -> Result<String, ClusterError> {
+        Ok(mysql::url(self.state(), self.spec(name)?))
+    }
+
+    /// The same for an account that may do anything.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn database_admin_url(&self, name: &str) -> Result<String, ClusterError> {
+        Ok(mysql::launcher_url(self.state(), self.spec(name)?))
+    }
+
+    fn spec(&self, name: &str) -> Result<&NodeSpec, ClusterError> {
+        let kind = self.find(name)?.kind;
+        let spec = self.topology().of_kind(kind).find(|node| node.name == name);
+        spec.ok_or_else(|| ClusterError::NotRunning(name.to_owned()))
+    }
+}
