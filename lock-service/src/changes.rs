@@ -23,6 +23,9 @@ use crate::routes::App;
 /// Lines sent in one chunk.
 const CHUNK: usize = 256;
 
+/// How long the mirror may take to reach the revision a client has seen.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Between two looks for news that nobody told of.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -49,6 +52,7 @@ pub(crate) async fn changes(
         metrics: engine.metrics.clone(),
         send,
         stall: ms(engine.timing.feed_stall_ms),
+        generation: engine.mirror.history().generation(),
         sent: query.from,
         progress: None,
         _place: place,
@@ -72,6 +76,8 @@ struct Feed {
     metrics: Metrics,
     send: mpsc::Sender<Bytes>,
     stall: Duration,
+    /// The history that `sent` is a place in.
+    generation: u64,
     /// Everything up to this revision was sent.
     sent: u64,
     /// The confirmation that was last passed on.
@@ -92,6 +98,9 @@ impl Feed {
         let mut revisions = self.mirror.revisions();
         let mut confirmations = self.mirror.confirmations();
         let history = self.mirror.history();
+        // An instance that is a moment behind the client's last one comes along.
+        let patience = Instant::now() + PATIENCE;
+        self.mirror.reach(self.sent, patience).await;
         let unknown = self.sent == 0 || self.sent > self.mirror.revision();
         if !unknown {
             self.sent = history.resume_at(self.sent);
@@ -125,8 +134,12 @@ impl Feed {
 
     /// Sends what is new.
     async fn catch_up(&mut self) -> Result<(), CutOff> {
+        let history = self.mirror.history();
         loop {
-            match self.mirror.history().since(self.sent, CHUNK) {
+            if history.generation() != self.generation {
+                return Err(CutOff);
+            }
+            match history.since(self.sent, CHUNK) {
                 Since::Gap => return Err(CutOff),
                 Since::Lines(lines, _) if lines.is_empty() => return Ok(()),
                 Since::Lines(lines, reached) => {

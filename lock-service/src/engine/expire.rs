@@ -42,10 +42,11 @@ impl Engine {
         let overdue_ms = clock::now().plus_millis(grace.saturating_neg()).as_millis();
         let overdue: Vec<BookingSeen> = self.mirror.read(|state| {
             state
-                .due(overdue_ms, self.bounds.max_expiring)
+                .due(overdue_ms)
                 .into_iter()
                 .filter_map(|booking| state.booking(booking))
                 .filter(watched_long_enough)
+                .take(self.bounds.max_expiring)
                 .collect()
         });
         let mut deletions = stream::iter(overdue)

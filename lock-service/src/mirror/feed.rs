@@ -18,6 +18,8 @@ pub struct History {
 
 #[derive(Debug, Default)]
 struct Ring {
+    /// How often history began anew: a feed of an earlier one cannot go on.
+    generation: u64,
     /// Everything after this revision is remembered.
     floor: u64,
     changes: VecDeque<(u64, Bytes)>,
@@ -61,7 +63,16 @@ impl History {
 
     /// Forgets everything: history begins after this revision.
     pub fn restart(&self, revision: u64) {
-        self.with(|ring| *ring = Ring { floor: revision, changes: VecDeque::new() });
+        self.with(|ring| {
+            let generation = ring.generation + 1;
+            *ring = Ring { generation, floor: revision, changes: VecDeque::new() };
+        });
+    }
+
+    /// Which history this is. Revisions of different ones must not be compared.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.with(|ring| ring.generation)
     }
 
     /// Adds changes, in the order of their revisions.

@@ -182,15 +182,10 @@ impl State {
             .collect()
     }
 
-    /// Held bookings whose deadline is at or before this moment, at most so many.
-    #[must_use]
-    pub fn due(&self, until_ms: i64, at_most: usize) -> Vec<BookingId> {
-        self.due
-            .iter()
-            .take_while(|(deadline, _)| *deadline <= until_ms)
-            .map(|(_, booking)| *booking)
-            .take(at_most)
-            .collect()
+    /// Held bookings whose deadline is at or before this moment, the earliest first.
+    pub fn due(&self, until_ms: i64) -> impl Iterator<Item = BookingId> + '_ {
+        let due = self.due.iter().take_while(move |(deadline, _)| *deadline <= until_ms);
+        due.map(|(_, booking)| *booking)
     }
 
     /// All bookings with seats in `confirming`.
@@ -482,15 +477,15 @@ mod tests {
         let held = ["A1", "A2"].map(|name| put(name, 1, SeatState::Held, 5, 5)).to_vec();
         let changes = state.apply(held, 5);
         assert_eq!((changes.len(), changes[0].seats.len()), (1, 2));
-        assert_eq!(state.due(11_000, 9), [booking(1)]);
-        assert!(state.due(10_999, 9).is_empty());
+        assert_eq!(state.due(11_000).collect::<Vec<_>>(), [booking(1)]);
+        assert_eq!(state.due(10_999).count(), 0);
         assert_eq!(state.seats_of(&performance(), &ann(), booking(2)), 2);
         assert_eq!(state.seats_of(&performance(), &ann(), booking(1)), 0);
 
         let pinned = ["A1", "A2"].map(|name| put(name, 1, SeatState::Confirming, 5, 7)).to_vec();
         assert!(state.apply(pinned, 7).is_empty(), "the public sees no difference");
         assert_eq!(state.confirming().collect::<Vec<_>>(), [booking(1)]);
-        assert!(state.due(i64::MAX, 9).is_empty(), "what is pinned never runs out");
+        assert_eq!(state.due(i64::MAX).count(), 0, "what is pinned never runs out");
         assert_eq!(state.booking(booking(1)).unwrap().revision(), 7);
 
         let sold = ["A1", "A2"].map(|name| put(name, 1, SeatState::Sold, 5, 8)).to_vec();

@@ -8,7 +8,7 @@ use lock_service_client::wire::{ChangeLine, Moved};
 
 use crate::world::*;
 
-pub async fn etcd_restarts_under_the_service(_shared: Arc<World>) {
+pub(crate) async fn etcd_restarts_under_the_service(_shared: Arc<World>) {
     let mut world = World::start(1).await;
     let client = world.client();
     let held = taken(client.acquire(&named("away", &["A1"])).await);

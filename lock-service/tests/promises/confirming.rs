@@ -38,7 +38,7 @@ fn free(of: &BookedSeats, seats: &[&str]) -> FreeSeats {
     FreeSeats { performance: of.performance.clone(), booking: of.booking, seats }
 }
 
-pub async fn a_hold_becomes_a_sale_and_is_freed_ticket_by_ticket(world: Arc<World>) {
+pub(crate) async fn a_hold_becomes_a_sale_and_is_freed_ticket_by_ticket(world: Arc<World>) {
     let client = world.client();
     let request = named("sale", &["A1", "A2", "A3"]);
     let held = taken(client.acquire(&request).await);
@@ -76,7 +76,7 @@ pub async fn a_hold_becomes_a_sale_and_is_freed_ticket_by_ticket(world: Arc<Worl
     assert_eq!(client.booking(&show(), sold.booking).await, Ok(None));
 }
 
-pub async fn another_attempt_never_commits(world: Arc<World>) {
+pub(crate) async fn another_attempt_never_commits(world: Arc<World>) {
     let client = world.client();
     let held = taken(client.acquire(&named("nonce", &["A1"])).await);
     let pinned = done(begin(&client, &held, 1).await);
@@ -99,7 +99,7 @@ pub async fn another_attempt_never_commits(world: Arc<World>) {
     assert_eq!(client.finish(&show(), &at(&pinned)).await, Ok(Moved::Gone));
 }
 
-pub async fn a_confirm_that_was_not_sent_is_a_hold_again(world: Arc<World>) {
+pub(crate) async fn a_confirm_that_was_not_sent_is_a_hold_again(world: Arc<World>) {
     let client = world.client();
     let held = taken(client.acquire(&named("back", &["A1", "A2"])).await);
     let pinned = done(begin(&client, &held, 1).await);
@@ -114,7 +114,7 @@ pub async fn a_confirm_that_was_not_sent_is_a_hold_again(world: Arc<World>) {
     assert_eq!(pinned.pin, Some(pin(2)));
 }
 
-pub async fn straight_to_confirming_and_aborted(world: Arc<World>) {
+pub(crate) async fn straight_to_confirming_and_aborted(world: Arc<World>) {
     let client = world.client();
     let shards_revision = shards_revision(&client).await;
     let mut acquire = named("straight", &["A1", "A2"]);
@@ -140,7 +140,7 @@ pub async fn straight_to_confirming_and_aborted(world: Arc<World>) {
     assert!(matches!(refused, Err(LockError::Invalid(_))), "{refused:?}");
 }
 
-pub async fn a_moved_shard_map_stops_a_confirm(world: Arc<World>) {
+pub(crate) async fn a_moved_shard_map_stops_a_confirm(world: Arc<World>) {
     let client = world.client();
     let now = shards_revision(&client).await;
     let held = taken(client.acquire(&named("moved", &["A1"])).await);
@@ -157,7 +157,7 @@ pub async fn a_moved_shard_map_stops_a_confirm(world: Arc<World>) {
     done(begin_at(&client, &held, 1, now).await);
 }
 
-pub async fn an_old_fence_does_nothing(world: Arc<World>) {
+pub(crate) async fn an_old_fence_does_nothing(world: Arc<World>) {
     let client = world.client();
     let held = taken(client.acquire(&named("old", &["A1"])).await);
     for moved in [

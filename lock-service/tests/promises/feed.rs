@@ -36,7 +36,7 @@ async fn progress(feed: &mut ChangeFeed, at_least: u64) -> u64 {
     }
 }
 
-pub async fn a_feed_begins_with_everything_and_comes_back(world: Arc<World>) {
+pub(crate) async fn a_feed_begins_with_everything_and_comes_back(world: Arc<World>) {
     let client = world.client();
     let held = taken(client.acquire(&named("feed", &["A1", "A2"])).await);
     client.booking(&show(), held.booking).await.unwrap();

@@ -8,7 +8,7 @@ use seat_model::{PublicSeatState, SeatState};
 
 use crate::world::*;
 
-pub async fn seats_are_taken_once_and_given_back(world: Arc<World>) {
+pub(crate) async fn seats_are_taken_once_and_given_back(world: Arc<World>) {
     let client = world.client();
     let request = named("once", &["A1", "Box 1/left"]);
     let held = taken(client.acquire(&request).await);
@@ -37,7 +37,7 @@ pub async fn seats_are_taken_once_and_given_back(world: Arc<World>) {
     assert!(next.fence > held.fence, "fences of successive owners rise (INV-3)");
 }
 
-pub async fn a_replay_is_told_from_another_body(world: Arc<World>) {
+pub(crate) async fn a_replay_is_told_from_another_body(world: Arc<World>) {
     let client = world.client();
     let request = named("replay", &["A1", "A2"]);
     let held = taken(client.acquire(&request).await);
@@ -55,7 +55,7 @@ pub async fn a_replay_is_told_from_another_body(world: Arc<World>) {
     assert_eq!(client.acquire(&same_seats).await, Ok(Acquired::BodyMismatch));
 }
 
-pub async fn two_race_and_one_wins(world: Arc<World>) {
+pub(crate) async fn two_race_and_one_wins(world: Arc<World>) {
     let clients = [world.services[0].client(), world.services[1].client()];
     for round in 0..100 {
         let name = format!("R{round}");
@@ -69,7 +69,7 @@ pub async fn two_race_and_one_wins(world: Arc<World>) {
     }
 }
 
-pub async fn all_or_nothing(world: Arc<World>) {
+pub(crate) async fn all_or_nothing(world: Arc<World>) {
     let client = world.client();
     taken(client.acquire(&named("whole", &["A3"])).await);
     let request = named("whole", &["A1", "A2", "A3"]);
@@ -78,7 +78,7 @@ pub async fn all_or_nothing(world: Arc<World>) {
     assert_eq!(client.booking(&show(), request.booking).await, Ok(None), "INV-9");
 }
 
-pub async fn a_hold_is_extended_up_to_its_cap(world: Arc<World>) {
+pub(crate) async fn a_hold_is_extended_up_to_its_cap(world: Arc<World>) {
     let client = world.client();
     let mut request = named("extend", &["A1"]);
     (request.ttl_ms, request.max_ms) = (60_000, 60_050);
@@ -101,7 +101,7 @@ pub async fn a_hold_is_extended_up_to_its_cap(world: Arc<World>) {
     assert_eq!(client.extend(&show(), &at(later)).await, Ok(Moved::Gone));
 }
 
-pub async fn a_request_that_cannot_work_is_refused(world: Arc<World>) {
+pub(crate) async fn a_request_that_cannot_work_is_refused(world: Arc<World>) {
     let client = world.client();
     let eleven: Vec<String> = (0..11).map(|n| format!("A{n}")).collect();
     let eleven: Vec<&str> = eleven.iter().map(String::as_str).collect();

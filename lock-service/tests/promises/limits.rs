@@ -7,7 +7,7 @@ use seat_model::PlanId;
 
 use crate::world::*;
 
-pub async fn a_customer_has_a_limit(world: Arc<World>) {
+pub(crate) async fn a_customer_has_a_limit(world: Arc<World>) {
     let client = world.client();
     let mut first = named("limit", &["A1", "A2"]);
     first.max_seats_per_customer = 4;
@@ -36,7 +36,7 @@ pub async fn a_customer_has_a_limit(world: Arc<World>) {
     assert_eq!(won, 2, "what is in flight counts");
 }
 
-pub async fn a_choice_that_leaves_a_single_seat_is_refused(world: Arc<World>) {
+pub(crate) async fn a_choice_that_leaves_a_single_seat_is_refused(world: Arc<World>) {
     let client = world.client();
     let plan = PlanId::new("row-6").unwrap();
     let refusing = |seats: &[&str]| {

@@ -9,7 +9,7 @@ use seat_model::PlanId;
 
 use crate::world::*;
 
-pub async fn the_best_seats_are_picked_and_replayed(world: Arc<World>) {
+pub(crate) async fn the_best_seats_are_picked_and_replayed(world: Arc<World>) {
     let client = world.client();
     let plan = PlanId::new("row-9").unwrap();
     let request = picked("best", &plan, 3);
@@ -32,7 +32,7 @@ pub async fn the_best_seats_are_picked_and_replayed(world: Arc<World>) {
     assert_eq!(names(&held), ["S4", "S5", "S6"], "the marker went with the seats");
 }
 
-pub async fn a_crowd_sells_out_a_row_exactly(world: Arc<World>) {
+pub(crate) async fn a_crowd_sells_out_a_row_exactly(world: Arc<World>) {
     let plan = PlanId::new("row-40").unwrap();
     let mut tasks = Vec::new();
     for service in &world.services {
@@ -64,7 +64,7 @@ pub async fn a_crowd_sells_out_a_row_exactly(world: Arc<World>) {
     assert_eq!((seats.len(), sold_out), (40, 20), "none twice, none left over");
 }
 
-pub async fn no_choice_is_explained(world: Arc<World>) {
+pub(crate) async fn no_choice_is_explained(world: Arc<World>) {
     let client = world.client();
     let plan = PlanId::new("row-5").unwrap();
     client.put_plan(&show(), &plan, &row(5)).await.unwrap();

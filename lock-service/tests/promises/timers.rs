@@ -13,7 +13,7 @@ use crate::world::*;
 /// What a busy two-core machine may add to deadline + 2 s.
 const SLACK_MS: i64 = 1500;
 
-pub async fn holds_run_out_on_time(world: Arc<World>) {
+pub(crate) async fn holds_run_out_on_time(world: Arc<World>) {
     let client = world.client();
     let shards_revision = shards_revision(&client).await;
     let tasks = (0..8_u64).map(|n| {
@@ -65,7 +65,7 @@ fn value(booking: seat_model::BookingId, deadline_ms: i64, ttl_ms: u64) -> Strin
     )
 }
 
-pub async fn a_hold_without_a_lease_is_expired(world: Arc<World>) {
+pub(crate) async fn a_hold_without_a_lease_is_expired(world: Arc<World>) {
     // As a lease that a leader change restarted leaves it.
     let client = world.client();
     let booking = booking();
@@ -82,7 +82,7 @@ pub async fn a_hold_without_a_lease_is_expired(world: Arc<World>) {
     .await;
 }
 
-pub async fn strays_are_released(world: Arc<World>) {
+pub(crate) async fn strays_are_released(world: Arc<World>) {
     let client = world.client();
     let booking = booking();
     let value = value(booking, clock::now().as_millis() + 60_000, 60_000);

@@ -16,7 +16,7 @@ use seat_model::{
 };
 
 /// A process that dies with its owner.
-pub struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -27,7 +27,7 @@ impl Drop for Running {
 }
 
 /// A single etcd member; its data survives `stop`.
-pub struct Etcd {
+pub(crate) struct Etcd {
     data: tempfile::TempDir,
     client_port: u16,
     peer_port: u16,
@@ -35,17 +35,17 @@ pub struct Etcd {
 }
 
 /// A lock-service process.
-pub struct Service {
+pub(crate) struct Service {
     _process: Running,
     _folder: tempfile::TempDir,
-    pub url: String,
-    pub admin: String,
+    pub(crate) url: String,
+    pub(crate) admin: String,
 }
 
 /// An etcd with two instances of the service.
-pub struct World {
-    pub services: Vec<Service>,
-    pub etcd: Etcd,
+pub(crate) struct World {
+    pub(crate) services: Vec<Service>,
+    pub(crate) etcd: Etcd,
 }
 
 fn free_port() -> u16 {
@@ -53,7 +53,7 @@ fn free_port() -> u16 {
 }
 
 impl Etcd {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (client_port, peer_port) = (free_port(), free_port());
         let data = tempfile::tempdir().unwrap();
         let mut etcd = Self { data, client_port, peer_port, process: None };
@@ -61,11 +61,11 @@ impl Etcd {
         etcd
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.client_port)
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
         let log = std::fs::File::create(self.data.path().join("log")).unwrap();
         let child = Command::new("etcd")
@@ -83,12 +83,12 @@ impl Etcd {
         self.process = Some(Running(child));
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.process = None;
     }
 
     /// Writes a key behind the service's back, over etcd's JSON gateway.
-    pub async fn put(&self, key: &str, value: &str) {
+    pub(crate) async fn put(&self, key: &str, value: &str) {
         let body = format!(r#"{{"key":"{}","value":"{}"}}"#, base64(key), base64(value));
         let sent = reqwest::Client::new()
             .post(format!("{}/v3/kv/put", self.url()))
@@ -115,7 +115,7 @@ fn base64(text: &str) -> String {
 }
 
 impl Service {
-    pub fn start(etcd: &Etcd, more: &str) -> Self {
+    pub(crate) fn start(etcd: &Etcd, more: &str) -> Self {
         let (port, admin) = (free_port(), free_port());
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
@@ -142,13 +142,13 @@ impl Service {
         }
     }
 
-    pub async fn ready(&self) -> bool {
+    pub(crate) async fn ready(&self) -> bool {
         let answer = reqwest::get(format!("{}/readyz", self.admin)).await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// The sum of a metric over its labels.
-    pub async fn metric(&self, name: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = reqwest::get(format!("{}/metrics", self.admin)).await.unwrap();
         let text = text.text().await.unwrap();
         text.lines()
@@ -157,12 +157,12 @@ impl Service {
             .sum()
     }
 
-    pub fn client(&self) -> LockClient {
+    pub(crate) fn client(&self) -> LockClient {
         client(&[self])
     }
 }
 
-pub fn client(services: &[&Service]) -> LockClient {
+pub(crate) fn client(services: &[&Service]) -> LockClient {
     LockClient::new(LockClientConfig {
         instances: services.iter().map(|service| service.url.clone()).collect(),
         try_timeout: Duration::from_secs(5),
@@ -172,7 +172,7 @@ pub fn client(services: &[&Service]) -> LockClient {
 }
 
 impl World {
-    pub async fn start(instances: usize) -> Self {
+    pub(crate) async fn start(instances: usize) -> Self {
         let etcd = Etcd::new();
         let services: Vec<_> = (0..instances).map(|_| Service::start(&etcd, "")).collect();
         for service in &services {
@@ -181,13 +181,13 @@ impl World {
         Self { services, etcd }
     }
 
-    pub fn client(&self) -> LockClient {
+    pub(crate) fn client(&self) -> LockClient {
         self.services[0].client()
     }
 }
 
 /// Waits for a condition; panics with what was waited for.
-pub async fn wait_for<F: Future<Output = bool>>(
+pub(crate) async fn wait_for<F: Future<Output = bool>>(
     what: &str,
     at_most: Duration,
     condition: impl Fn() -> F,
@@ -203,30 +203,30 @@ pub async fn wait_for<F: Future<Output = bool>>(
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A booking that nobody else has.
-pub fn booking() -> BookingId {
+pub(crate) fn booking() -> BookingId {
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
     BookingId::from_bytes((u128::from(std::process::id()) << 64 | u128::from(n)).to_be_bytes())
 }
 
-pub fn seat(name: &str) -> SeatId {
+pub(crate) fn seat(name: &str) -> SeatId {
     SeatId::new(name).unwrap()
 }
 
-pub fn show() -> ShowId {
+pub(crate) fn show() -> ShowId {
     ShowId::new("hamlet").unwrap()
 }
 
-pub fn performance(name: &str) -> PerformanceId {
+pub(crate) fn performance(name: &str) -> PerformanceId {
     PerformanceId::new(name).unwrap()
 }
 
-pub fn pin(nonce: u64) -> Pin {
+pub(crate) fn pin(nonce: u64) -> Pin {
     let shard = ShardId::new("shard-0").unwrap();
     Pin { shard, epoch: ShardEpoch::FIRST, nonce: Nonce::new(nonce) }
 }
 
 /// An acquire of these seats, by a customer of its own.
-pub fn named(at: &str, seats: &[&str]) -> Acquire {
+pub(crate) fn named(at: &str, seats: &[&str]) -> Acquire {
     let seats = seats
         .iter()
         .map(|name| PricedSeat { seat: seat(name), tier: "Stalls".into(), price: 4200 })
@@ -248,7 +248,7 @@ pub fn named(at: &str, seats: &[&str]) -> Acquire {
 }
 
 /// A pick of so many stalls.
-pub fn picked(at: &str, plan: &PlanId, quantity: u32) -> Acquire {
+pub(crate) fn picked(at: &str, plan: &PlanId, quantity: u32) -> Acquire {
     let choice = Choice::Pick {
         tier: "Stalls".into(),
         price: 4200,
@@ -260,7 +260,7 @@ pub fn picked(at: &str, plan: &PlanId, quantity: u32) -> Acquire {
 }
 
 /// One row of stalls, named S1, S2 …
-pub fn row(seats: usize) -> Plan {
+pub(crate) fn row(seats: usize) -> Plan {
     let seats: Vec<String> = (1..=seats)
         .map(|n| {
             format!(
@@ -278,23 +278,23 @@ pub fn row(seats: usize) -> Plan {
     serde_json::from_str(&text).unwrap()
 }
 
-pub fn taken(acquired: Result<Acquired, LockError>) -> BookedSeats {
+pub(crate) fn taken(acquired: Result<Acquired, LockError>) -> BookedSeats {
     match acquired {
         Ok(Acquired::Taken { seats }) => seats,
         other => panic!("not taken: {other:?}"),
     }
 }
 
-pub fn names(seats: &BookedSeats) -> Vec<&str> {
+pub(crate) fn names(seats: &BookedSeats) -> Vec<&str> {
     seats.seats.iter().map(|seat| seat.seat.as_str()).collect()
 }
 
-pub fn at(seats: &BookedSeats) -> AtFence {
+pub(crate) fn at(seats: &BookedSeats) -> AtFence {
     AtFence { booking: seats.booking, fence: seats.fence }
 }
 
 /// The revision of the shard map, which is written if there is none.
-pub async fn shards_revision(client: &LockClient) -> u64 {
+pub(crate) async fn shards_revision(client: &LockClient) -> u64 {
     let now = client.shard_map().await.unwrap();
     if now.revision > 0 {
         return now.revision;
