@@ -20,7 +20,7 @@ impl StartedCluster {
         role: Role,
         ttl: Duration,
     ) -> Result<String, ClusterError> {
-        Ok(token::mint(self.state().secrets.jwt, user, role, ttl)?)
+        Ok(token::mint(&self.state().secrets.jwt, user, role, ttl)?)
     }
 
     /// The load balancer's address: `http://127.0.0.1:PORT`.
