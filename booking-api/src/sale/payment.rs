@@ -125,16 +125,15 @@ mod tests {
         Order { booking: BookingId::from_bytes([7; 16]), key_hash: "k".into(), token: token.into() }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn each_token_answers_as_the_contract_says() {
-        let gateway = Gateway::new(Duration::from_secs(4));
+        let gateway = Gateway::new(Duration::from_millis(20));
         let yes = Authorised::Yes { reference: "07070707070707070707070707070707-k".into() };
         assert_eq!(gateway.authorise(&order("tok_ok")).await, yes);
         assert_eq!(gateway.authorise(&order("tok_declined")).await, Authorised::Declined);
-        let before = tokio::time::Instant::now();
-        assert_eq!(gateway.authorise(&order("tok_slow")).await, yes);
-        assert_eq!(before.elapsed().as_secs(), 3);
         assert_eq!(gateway.authorise(&order("tok_unknown")).await, Authorised::Unknown);
+        // Slower than it may be is as good as no answer.
+        assert_eq!(gateway.authorise(&order("tok_slow")).await, Authorised::Unknown);
         assert!(!Gateway::knows("tok_of_another_bank"));
     }
 }

@@ -116,7 +116,7 @@ mod tests {
     }
 
     const GOLDEN: [&str; 7] =
-        ["shard-0", "shard-0", "shard-0", "shard-0", "shard-0", "shard-0", "shard-0"];
+        ["shard-3", "shard-1", "shard-0", "shard-1", "shard-1", "shard-1", "shard-3"];
 
     #[test]
     fn shows_spread_evenly_and_few_move_when_a_shard_is_added() {

@@ -14,14 +14,12 @@ use prometheus::{
 };
 use seat_model::ShardId;
 use service_kit::{Component, Process};
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::migrate::Migrate;
 
 use super::committer::{Committer, CommitterConfig};
 use super::connections::{Connections, ConnectionsConfig};
 use super::error::StoreError;
 use super::ledger::NewBooking;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/shard");
 
 /// How often a shard is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -166,15 +164,25 @@ impl Shard {
         let mut lease = self.connections.lease().await.map_err(|error| error.to_string())?;
         let work = async {
             let connection = lease.connection()?;
+            // Not the migrator's own lock: it waits with a timeout of -1, which
+            // MariaDB does not wait for at all.
+            let locked: Option<i64> =
+                sqlx::query_scalar("SELECT GET_LOCK(CONCAT('seatlock-', DATABASE()), ?)")
+                    .bind(MIGRATE_WITHIN.as_secs())
+                    .fetch_one(&mut *connection)
+                    .await?;
+            if locked != Some(1) {
+                return Err(sqlx::Error::PoolTimedOut.into());
+            }
             // A process that died midway leaves a mark that would stop everybody
             // for good. Our migrations can be repeated, so the mark goes.
-            connection.lock().await?;
             connection.ensure_migrations_table("_sqlx_migrations").await?;
             sqlx::query("DELETE FROM _sqlx_migrations WHERE success = FALSE")
                 .execute(&mut *connection)
                 .await?;
-            MIGRATIONS.run_direct(None, &mut *connection, false).await?;
-            connection.unlock().await?;
+            let mut migrator = sqlx::migrate!("migrations/shard");
+            migrator.set_locking(false);
+            migrator.run_direct(None, &mut *connection, false).await?;
             Ok::<_, sqlx::migrate::MigrateError>(())
         };
         // Not settled: the connection is closed after it, and its lock with it.

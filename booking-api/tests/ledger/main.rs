@@ -136,13 +136,15 @@ fn refused(refusal: Refusal) -> Result<(), StoreError> {
 }
 
 /// How many groups were sent, and how many of them were redone.
-fn groups(registry: &Registry) -> (u64, u64) {
-    let value = |name: &str| {
-        let family = registry.gather().into_iter().find(|family| family.name() == name).unwrap();
-        let metric = &family.get_metric()[0];
-        metric.get_histogram().get_sample_count() + metric.get_counter().value() as u64
+fn groups(registry: &Registry) -> (u64, f64) {
+    let gathered = registry.gather();
+    let metric = |name: &str| {
+        let family = gathered.iter().find(|family| family.name() == name).unwrap();
+        family.get_metric()[0].clone()
     };
-    (value("booking_commit_group_size"), value("booking_commit_groups_redone_total"))
+    let sent = metric("booking_commit_group_size").get_histogram().get_sample_count();
+    let redone = metric("booking_commit_groups_redone_total").get_counter().get_value();
+    (sent, redone)
 }
 
 async fn a_sale_is_read_as_it_was_written(database: Database) {
@@ -170,7 +172,7 @@ async fn bookings_that_meet_are_committed_together(database: Database) {
     }
     let (sent, redone) = groups(&opened.registry);
     assert!(sent < 50, "100 bookings took {sent} transactions");
-    assert_eq!(redone, 0);
+    assert!(redone < 0.5, "{redone} groups were redone");
     assert_eq!(database.number("SELECT COUNT(*) FROM seat_sale").await, 100);
     assert_eq!(database.number("SELECT COUNT(*) FROM outbox").await, 100);
 }
@@ -186,7 +188,7 @@ async fn one_bad_booking_does_not_spoil_its_group(database: Database) {
     let commits: Vec<_> = (0..20)
         .map(|n| {
             let (shard, seat) = (opened.shard.clone(), format!("S-{n}"));
-            let mut new = booking(n, &format!("u{n}"), &[&seat, "x"]);
+            let mut new = booking(n, &format!("u{n}"), &[&seat, "xx"]);
             new.tickets[1].seat = SeatId::new(format!("T-{n}")).unwrap();
             if n == 13 {
                 new.seats_limit = 1;
@@ -194,7 +196,11 @@ async fn one_bad_booking_does_not_spoil_its_group(database: Database) {
             tokio::spawn(async move { shard.commit(new).await })
         })
         .collect();
-    tokio::task::yield_now().await;
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
+                   WHERE info LIKE 'CALL commit_bookings%' AND db = DATABASE()";
+    while database.number(waiting).await < 2 {
+        tokio::task::yield_now().await;
+    }
     blocker.execute("ROLLBACK").await.unwrap();
     for (n, commit) in commits.into_iter().enumerate() {
         let expected = if n == 13 { refused(Refusal::Quota) } else { Ok(()) };
