@@ -84,6 +84,9 @@ where
         Ok(red) => red,
         Err(error) => return failed("could not register metrics", &error),
     };
+    // Before `build` has registered what it needs, nothing would be missing: the
+    // process must not call itself ready then.
+    let built = process.readiness.required("start");
     // The admin port answers while the service is still being built, so that
     // an operator can read what it waits for.
     let admin = admin::router(process.readiness.clone(), process.registry.clone());
@@ -92,13 +95,14 @@ where
     let admin = tokio::spawn(listen::serve(admin_listener, admin, admin_how, admin_end));
 
     let router = tokio::select! {
-        built = build(config, process.clone()) => match built {
+        router = build(config, process.clone()) => match router {
             Ok(router) => router,
             Err(error) => return failed("could not start", &error),
         },
         () = told_to_stop() => return ExitCode::SUCCESS,
     };
     let router = request::finish_router(router, red);
+    built.up();
     let shutdown = process.background.shutdown();
     tracing::info!(service = name, listen = %how.listen, admin = %how.admin_listen, "serving");
     tokio::spawn({
