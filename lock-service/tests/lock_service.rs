@@ -1,6 +1,12 @@
 //! lock-service as others see it: its wire contract, on a real etcd. Filed by
 //! promise; one world for all, a performance for each test.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "all of this is tests, under a runner of its own"
+)]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 

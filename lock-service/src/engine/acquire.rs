@@ -27,7 +27,7 @@ const CROWD_PAUSE: Duration = Duration::from_millis(50);
 
 /// What one try came to.
 enum Tried {
-    Verdict(Acquired),
+    Verdict(Box<Acquired>),
     /// Somebody else has some of the seats, as of this revision.
     Conflicts(Vec<seat_model::Conflict>, u64),
 }
@@ -153,7 +153,7 @@ impl Engine {
         let priced = seats.to_vec();
         let mut turn = Some(turn);
         match self.try_seats(request, priced, shards_revision, &mut turn, reserved, until).await? {
-            Tried::Verdict(verdict) => Ok(verdict),
+            Tried::Verdict(verdict) => Ok(*verdict),
             Tried::Conflicts(conflicts, _) => Ok(Acquired::SeatTaken { conflicts }),
         }
     }
@@ -209,7 +209,7 @@ impl Engine {
             let tried =
                 self.try_seats(request, priced, shards_revision, &mut turn, reserved, until);
             match tried.await? {
-                Tried::Verdict(verdict) => return Ok(verdict),
+                Tried::Verdict(verdict) => return Ok(*verdict),
                 Tried::Conflicts(_, revision) => {
                     self.metrics.pick_conflicts.inc();
                     current = false;
@@ -269,7 +269,7 @@ impl Engine {
                     }
                     let verdict = self.landed(request, outcome, answer.revision, until).await?;
                     self.keep_until_seen(answer.revision, (turn.take(), reserved));
-                    return Ok(Tried::Verdict(verdict));
+                    return Ok(Tried::Verdict(Box::new(verdict)));
                 }
                 Err(EtcdFault::LeaseGone) if leases_tried < MAX_LEASES => {
                     leases_tried += 1;

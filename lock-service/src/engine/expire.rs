@@ -43,7 +43,6 @@ impl Engine {
         let overdue: Vec<BookingSeen> = self.mirror.read(|state| {
             state
                 .due(overdue_ms)
-                .into_iter()
                 .filter_map(|booking| state.booking(booking))
                 .filter(watched_long_enough)
                 .take(self.bounds.max_expiring)

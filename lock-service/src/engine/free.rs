@@ -24,7 +24,7 @@ impl Engine {
                 .mirror
                 .read(|state| state.booking(request.booking))
                 .filter(|seen| seen.performance == request.performance);
-            let freed = match FreePlan::new(seen, &request.seats) {
+            let freed = match FreePlan::decide(seen, &request.seats) {
                 Freeing::Done => Freed::Done,
                 Freeing::Confirming => Freed::Confirming,
                 Freeing::Send(plan) => {

@@ -29,7 +29,7 @@ pub struct FreePlan {
 impl FreePlan {
     /// Decides what to do for these seats of a booking.
     #[must_use]
-    pub fn new(at: Option<BookingSeen>, wanted: &[SeatId]) -> Freeing {
+    pub fn decide(at: Option<BookingSeen>, wanted: &[SeatId]) -> Freeing {
         let Some(at) = at else { return Freeing::Done };
         let of = |state: SeatState| -> Vec<SeatId> {
             at.seats
@@ -94,12 +94,13 @@ mod tests {
 
     #[test]
     fn a_part_is_freed_under_a_compare_of_the_whole() {
-        let Freeing::Send(plan) = FreePlan::new(booking(SeatState::Sold), &seats(&["A2"])) else {
+        let Freeing::Send(plan) = FreePlan::decide(booking(SeatState::Sold), &seats(&["A2"]))
+        else {
             panic!("nothing to send")
         };
         assert_eq!((plan.txn().compares.len(), plan.txn().then.len()), (2, 1));
         let all = seats(&["A1", "A2", "B9"]);
-        let Freeing::Send(plan) = FreePlan::new(booking(SeatState::Sold), &all) else {
+        let Freeing::Send(plan) = FreePlan::decide(booking(SeatState::Sold), &all) else {
             panic!("nothing to send")
         };
         assert_eq!(plan.txn().then.len(), 3, "with the last seat goes the marker");
@@ -108,10 +109,13 @@ mod tests {
     #[test]
     fn what_is_not_sold_by_the_booking_is_left_alone() {
         let wanted = seats(&["A1"]);
-        assert!(matches!(FreePlan::new(None, &wanted), Freeing::Done));
-        assert!(matches!(FreePlan::new(booking(SeatState::Held), &wanted), Freeing::Done));
-        assert!(matches!(FreePlan::new(booking(SeatState::Sold), &seats(&["B9"])), Freeing::Done));
-        let confirming = FreePlan::new(booking(SeatState::Confirming), &wanted);
+        assert!(matches!(FreePlan::decide(None, &wanted), Freeing::Done));
+        assert!(matches!(FreePlan::decide(booking(SeatState::Held), &wanted), Freeing::Done));
+        assert!(matches!(
+            FreePlan::decide(booking(SeatState::Sold), &seats(&["B9"])),
+            Freeing::Done
+        ));
+        let confirming = FreePlan::decide(booking(SeatState::Confirming), &wanted);
         assert!(matches!(confirming, Freeing::Confirming));
     }
 }

@@ -89,7 +89,7 @@ pub(crate) async fn another_attempt_never_commits(world: Arc<World>) {
     }
     wait_for("the booking to be listed", Duration::from_secs(5), || async {
         let listed = client.confirming(Duration::from_millis(50)).await.unwrap();
-        listed.iter().any(|booked| *booked == pinned)
+        listed.contains(&pinned)
     })
     .await;
     let long = client.confirming(Duration::from_secs(3600)).await.unwrap();

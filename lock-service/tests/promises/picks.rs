@@ -20,6 +20,7 @@ pub(crate) async fn the_best_seats_are_picked_and_replayed(world: Arc<World>) {
     assert_eq!(names(&held), ["S4", "S5", "S6"], "the middle of the front");
     assert_eq!((held.seats[0].tier.as_str(), held.seats[0].price), ("Stalls", 4200));
     let other = world.services[1].client();
+    other.put_plan(&show(), &plan, &row(9)).await.unwrap();
     for instance in [&client, &other] {
         let replay = instance.acquire(&request).await;
         assert_eq!(replay, Ok(Acquired::Replay { seats: held.clone() }), "one key, one set");

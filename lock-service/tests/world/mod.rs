@@ -37,7 +37,7 @@ pub(crate) struct Etcd {
 /// A lock-service process.
 pub(crate) struct Service {
     _process: Running,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub(crate) url: String,
     pub(crate) admin: String,
 }
@@ -114,6 +114,17 @@ fn base64(text: &str) -> String {
     out
 }
 
+impl Drop for Service {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.len().saturating_sub(40);
+            eprintln!("the end of the log of {}:\n{}", self.url, lines[last..].join("\n"));
+        }
+    }
+}
+
 impl Service {
     pub(crate) fn start(etcd: &Etcd, more: &str) -> Self {
         let (port, admin) = (free_port(), free_port());
@@ -136,7 +147,7 @@ impl Service {
             .unwrap();
         Self {
             _process: Running(child),
-            _folder: folder,
+            folder,
             url: format!("http://127.0.0.1:{port}"),
             admin: format!("http://127.0.0.1:{admin}"),
         }
