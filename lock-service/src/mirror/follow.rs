@@ -92,7 +92,9 @@ pub async fn pulse(
             }
             Ok(revision) => {
                 behind = 0;
-                if mirror.revision() > 0 && mirror.reach(revision, at + stale_after).await {
+                // Half of it, so that another watch can be open before the whole has passed.
+                let patience = Instant::now() + stale_after / 2;
+                if mirror.revision() > 0 && mirror.reach(revision, patience).await {
                     mirror.confirm(Confirmed { revision, as_of, at });
                     etcd.up();
                     continue;
