@@ -8,6 +8,7 @@ use serde::Deserialize;
 /// `booking_api_client::CRASH_POINTS`, where tests find them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::enum_variant_names, reason = "each is a moment, named as in the configuration")]
 pub(crate) enum CrashPoint {
     /// The seats are held, nobody was told.
     AfterHold,

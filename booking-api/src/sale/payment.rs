@@ -107,7 +107,6 @@ impl Gateway {
     ///
     /// # Errors
     /// As the ledger that the sandbox writes to.
-    #[expect(clippy::unused_self, reason = "a gateway of its own will need its address here")]
     pub(crate) async fn settle(
         &self,
         ledger: &Shard,

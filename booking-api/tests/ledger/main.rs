@@ -1,6 +1,8 @@
 //! The ledger on a real server: what its transactions promise, whoever meets
 //! in them.
 
+#![expect(clippy::unwrap_used, reason = "a test: with a main of its own it is not built as one")]
+
 mod server;
 
 use std::sync::Arc;
@@ -196,11 +198,15 @@ async fn one_bad_booking_does_not_spoil_its_group(database: Database) {
             tokio::spawn(async move { shard.commit(new).await })
         })
         .collect();
-    let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
-                   WHERE info LIKE 'CALL commit_bookings%' AND db = DATABASE()";
-    while database.number(waiting).await < 2 {
-        tokio::task::yield_now().await;
-    }
+    let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx AS trx \
+                   JOIN information_schema.processlist AS list ON list.id = trx.trx_mysql_thread_id \
+                   WHERE trx.trx_state = 'LOCK WAIT' AND list.db = DATABASE()";
+    let collected = async {
+        while database.number(waiting).await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(2), collected).await.unwrap();
     blocker.execute("ROLLBACK").await.unwrap();
     for (n, commit) in commits.into_iter().enumerate() {
         let expected = if n == 13 { refused(Refusal::Quota) } else { Ok(()) };
