@@ -80,10 +80,16 @@ async fn dies_on(world: &World, point: &str, journey: Journey) -> bool {
     let show = world.show("crash").await;
     let booking = travel_first(world, &show, journey).await;
     let reconciles = matches!(journey, Journey::LeftConfirming | Journey::LeftCommitted);
-    // The reconcilers of the cluster wait two seconds: this one is first.
-    let soon = if reconciles { "200" } else { "60000" };
-    let settings =
-        [("BOOKING_API_SALE__CRASH_AT", point), ("BOOKING_API_SALE__RECONCILE_AFTER_MS", soon)];
+    // The reconcilers of the cluster wait three seconds: this one is first, or never.
+    let soon = if reconciles { "1200" } else { "60000" };
+    let settings = [
+        ("BOOKING_API_SALE__CRASH_AT", point),
+        ("BOOKING_API_SALE__CONFIRMING_FOR_MS", soon),
+        ("BOOKING_API_SALE__RECONCILE_EVERY_MS", "50"),
+        ("BOOKING_API_SALE__COMMITTER__WAIT_MAX_MS", "50"),
+        ("BOOKING_API_SALE__CONNECTIONS__ACQUIRE_TIMEOUT_MS", "50"),
+        ("BOOKING_API_SALE__CONNECTIONS__STATEMENT_TIMEOUT_MS", "1000"),
+    ];
     let mut doomed = Extra::start(world, "booking-api-doomed", &settings).await;
     if journey == Journey::ShardAway {
         let shard = world.shard_of(&show).await;
