@@ -37,6 +37,9 @@ pub struct Config {
     /// How long one database may take to answer, connecting included.
     #[serde(default = "defaults::catalogue_deadline_ms")]
     pub catalogue_deadline_ms: u64,
+    /// The same for what neither memory nor Redis can answer.
+    #[serde(default = "defaults::last_resort_deadline_ms")]
+    pub last_resort_deadline_ms: u64,
     /// Connections to each database of the catalogue.
     #[serde(default = "defaults::catalogue_connections")]
     pub catalogue_connections: u32,
@@ -104,6 +107,9 @@ mod defaults {
     }
     pub(super) const fn catalogue_deadline_ms() -> u64 {
         500
+    }
+    pub(super) const fn last_resort_deadline_ms() -> u64 {
+        800
     }
     pub(super) const fn catalogue_connections() -> u32 {
         8

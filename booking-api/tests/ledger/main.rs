@@ -51,6 +51,7 @@ fn main() -> std::process::ExitCode {
         a_sale_is_read_as_it_was_written,
         bookings_that_meet_are_committed_together,
         one_bad_booking_does_not_spoil_its_group,
+        a_group_keeps_each_of_its_shows_in_place,
         the_limit_is_exact_however_many_commits_meet,
         a_stale_a_frozen_and_an_unknown_placement_are_refused,
         a_closed_performance_is_refused,
@@ -179,6 +180,51 @@ async fn bookings_that_meet_are_committed_together(database: Database) {
     assert_eq!(database.number("SELECT COUNT(*) FROM outbox").await, 100);
 }
 
+/// Until a statement on this database waits for a lock.
+async fn somebody_waits(database: &Database) {
+    let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx AS trx \
+                   JOIN information_schema.processlist AS list ON list.id = trx.trx_mysql_thread_id \
+                   WHERE trx.trx_state = 'LOCK WAIT' AND list.db = DATABASE()";
+    // The table is a snapshot that is taken anew only where nobody has looked at
+    // it for 100 ms: looking more often would show the first one for ever.
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(250));
+    let looked = async {
+        while database.number(waiting).await == 0 {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(2), looked).await.unwrap();
+}
+
+/// INV-13: whoever freezes any show of a group waits for the whole group. Under
+/// READ COMMITTED a search for misfits would give back the locks of the fit.
+async fn a_group_keeps_each_of_its_shows_in_place(database: Database) {
+    let _migrated = database.open().await;
+    database.execute("INSERT INTO placement VALUES ('hamlet', 1, FALSE), ('lear', 1, FALSE)").await;
+    database.execute("INSERT INTO quota VALUES ('p1', 'ann', 0)").await;
+    let mut blocker = database.connect().await;
+    blocker.execute("START TRANSACTION").await.unwrap();
+    blocker.execute("SELECT * FROM quota FOR UPDATE").await.unwrap();
+    let mut other = booking(2, "ann", &["A-2"]);
+    other.show_id = ShowId::new("lear").unwrap();
+    let group = serde_json::to_string(&[booking(1, "ann", &["A-1"]), other]).unwrap();
+    let mut connection = database.connect().await;
+    let commit = tokio::spawn(async move {
+        sqlx::query("CALL commit_bookings(?)").bind(group).execute(&mut connection).await
+    });
+    somebody_waits(&database).await;
+    for freeze in [
+        "SELECT * FROM placement WHERE show_id = 'hamlet' FOR UPDATE NOWAIT",
+        "SELECT * FROM placement WHERE show_id = 'lear' FOR UPDATE NOWAIT",
+    ] {
+        let mut mover = database.connect().await;
+        assert!(mover.execute(freeze).await.is_err(), "{freeze} did not have to wait");
+    }
+    blocker.execute("ROLLBACK").await.unwrap();
+    commit.await.unwrap().unwrap();
+    assert_eq!(database.number("SELECT COUNT(*) FROM seat_sale").await, 2);
+}
+
 /// INV-9: the group is all or nothing, and so is each booking in it.
 async fn one_bad_booking_does_not_spoil_its_group(database: Database) {
     let opened = database.open().await;
@@ -198,15 +244,7 @@ async fn one_bad_booking_does_not_spoil_its_group(database: Database) {
             tokio::spawn(async move { shard.commit(new).await })
         })
         .collect();
-    let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx AS trx \
-                   JOIN information_schema.processlist AS list ON list.id = trx.trx_mysql_thread_id \
-                   WHERE trx.trx_state = 'LOCK WAIT' AND list.db = DATABASE()";
-    let collected = async {
-        while database.number(waiting).await == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(2), collected).await.unwrap();
+    somebody_waits(&database).await;
     blocker.execute("ROLLBACK").await.unwrap();
     for (n, commit) in commits.into_iter().enumerate() {
         let expected = if n == 13 { refused(Refusal::Quota) } else { Ok(()) };

@@ -66,6 +66,7 @@ impl Server {
 
     /// Waits until the server answers.
     pub(crate) async fn ready(&self) {
+        let mut looks = tokio::time::interval(Duration::from_millis(50));
         let started = Instant::now();
         while let Err(error) = self.options().connect().await {
             let log = self.folder.path().join("log");
@@ -74,7 +75,7 @@ impl Server {
                 "no answer after a minute: {error}\n{}",
                 std::fs::read_to_string(log).unwrap_or_default()
             );
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            looks.tick().await;
         }
     }
 

@@ -36,7 +36,8 @@ enum RowError {
 /// A replica or the primary.
 pub struct Database {
     pool: MySqlPool,
-    breaker: Breaker,
+    /// None: asked whatever happened a moment ago.
+    breaker: Option<Breaker>,
     deadline: Duration,
     source: Source,
     metrics: Metrics,
@@ -62,7 +63,22 @@ impl Database {
             .acquire_timeout(deadline)
             .idle_timeout(Duration::from_secs(60))
             .connect_lazy_with(options);
-        Ok(Self { pool, breaker: Breaker::new(away_for), deadline, source, metrics })
+        let breaker = Some(Breaker::new(away_for));
+        Ok(Self { pool, breaker, deadline, source, metrics })
+    }
+
+    /// The same database for those who have nobody else to ask: without a
+    /// breaker, and with a deadline of their own. A machine that was busy for a
+    /// moment must not make a view fail that nothing else can answer.
+    #[must_use]
+    pub fn last_resort(&self, deadline: Duration) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            breaker: None,
+            deadline,
+            source: self.source,
+            metrics: self.metrics.clone(),
+        }
     }
 
     /// Which it is.
@@ -171,24 +187,39 @@ impl Database {
         .await
     }
 
+    /// A plan's body and who said so.
+    ///
+    /// # Errors
+    /// When it is away.
+    pub async fn plan_and_source(
+        &self,
+        id: &PlanId,
+    ) -> Result<(Option<Bytes>, Source), CatalogueAway> {
+        Ok((self.plan(id).await?, self.source))
+    }
+
     async fn run<T>(
         &self,
         ask: impl Future<Output = Result<T, RowError>>,
     ) -> Result<T, CatalogueAway> {
-        if !self.breaker.may_try() {
+        if self.breaker.as_ref().is_some_and(|breaker| !breaker.may_try()) {
             return Err(CatalogueAway("it did not answer a moment ago".to_owned()));
         }
         let answered = tokio::time::timeout(self.deadline, ask).await;
         let away = match answered {
             Ok(Ok(answer)) => {
-                self.breaker.succeeded();
+                if let Some(breaker) = &self.breaker {
+                    breaker.succeeded();
+                }
                 self.metrics.asked_catalogue(self.source, true);
                 return Ok(answer);
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} ms", self.deadline.as_millis()),
         };
-        self.breaker.failed();
+        if let Some(breaker) = &self.breaker {
+            breaker.failed();
+        }
         self.metrics.asked_catalogue(self.source, false);
         Err(CatalogueAway(away))
     }

@@ -79,6 +79,8 @@ enum NoPlan {
 pub struct Catalogue {
     replicas: Vec<Database>,
     primary: Database,
+    /// All of them once more, for what nothing else can answer.
+    last_resorts: Vec<Database>,
     store: RecordStore,
     background: Background,
     /// One load a show, fresh for about a second.
@@ -108,7 +110,10 @@ impl Catalogue {
     ) -> Self {
         let fresh_for = Duration::from_millis(config.fresh_ms);
         let keep = Duration::from_secs(config.keep_s);
+        let patience = Duration::from_millis(config.last_resort_deadline_ms);
+        let all = replicas.iter().chain(std::iter::once(&primary));
         Self {
+            last_resorts: all.map(|database| database.last_resort(patience)).collect(),
             replicas,
             primary,
             store,
@@ -267,7 +272,10 @@ impl Catalogue {
                 }
                 Ok(loaded)
             }
-            Err(away) => self.recall(id).await.ok_or(away),
+            Err(_) => match self.recall(id).await {
+                Some(recalled) => Ok(recalled),
+                None => self.insist(|database| Self::show_from(database, id)).await,
+            },
         }
     }
 
@@ -287,8 +295,7 @@ impl Catalogue {
     }
 
     async fn ask_primary(&self, id: &ShowId) -> Result<Loaded, CatalogueAway> {
-        let mut shows = self.primary.shows(std::slice::from_ref(id)).await?;
-        Ok(Loaded::new(shows.pop().map(Arc::new), Source::Primary))
+        Self::show_from(&self.primary, id).await
     }
 
     /// What is remembered of a show: here, or in Redis.
@@ -321,25 +328,38 @@ impl Catalogue {
         });
     }
 
+    async fn show_from(database: &Database, id: &ShowId) -> Result<Loaded, CatalogueAway> {
+        let mut shows = database.shows(std::slice::from_ref(id)).await?;
+        Ok(Loaded::new(shows.pop().map(Arc::new), database.source()))
+    }
+
+    /// Asks every database at once, whatever happened a moment ago; the first
+    /// answer counts.
+    async fn insist<'d, T, F>(&'d self, ask: impl Fn(&'d Database) -> F) -> Result<T, CatalogueAway>
+    where
+        F: Future<Output = Result<T, CatalogueAway>>,
+    {
+        let asked = self.last_resorts.iter().map(|database| Box::pin(ask(database)));
+        futures_util::future::select_ok(asked).await.map(|(answer, _)| answer)
+    }
+
     async fn load_list(&self, query: &ListQuery) -> Result<Listed, CatalogueAway> {
-        let mut last = None;
         for database in self.databases() {
-            match Self::list_from(database, query).await {
-                Ok(listed) => {
-                    for record in &listed.shows {
-                        self.keep(record).await;
-                    }
-                    self.known_lists.insert(query.clone(), listed.clone()).await;
-                    return Ok(listed);
+            if let Ok(listed) = Self::list_from(database, query).await {
+                for record in &listed.shows {
+                    self.keep(record).await;
                 }
-                Err(away) => last = Some(away),
+                self.known_lists.insert(query.clone(), listed.clone()).await;
+                return Ok(listed);
             }
         }
         if let Some(listed) = self.known_lists.get(query).await {
             return Ok(Listed { source: Source::Memory, ..listed });
         }
-        self.list_from_memory(query)
-            .ok_or_else(|| last.unwrap_or_else(|| CatalogueAway("no database".to_owned())))
+        match self.list_from_memory(query) {
+            Some(listed) => Ok(listed),
+            None => self.insist(|database| Self::list_from(database, query)).await,
+        }
     }
 
     async fn list_from(database: &Database, query: &ListQuery) -> Result<Listed, CatalogueAway> {
@@ -368,7 +388,6 @@ impl Catalogue {
     }
 
     async fn load_plan(&self, id: &PlanId) -> Result<(Arc<PlanRecord>, Source), NoPlan> {
-        let mut away = None;
         let mut confirming = false;
         for database in self.databases() {
             if confirming && database.source() == Source::Primary && !self.confirmations.take() {
@@ -384,7 +403,7 @@ impl Catalogue {
                     return Ok((plan, database.source()));
                 }
                 Ok(None) => confirming = true,
-                Err(error) => away = Some(error),
+                Err(_) => {}
             }
         }
         if confirming {
@@ -393,7 +412,11 @@ impl Catalogue {
         if let Ok(Some(body)) = self.store.plan(id).await {
             return Ok((read_plan(id, body)?, Source::Redis));
         }
-        Err(NoPlan::Away(away.unwrap_or_else(|| CatalogueAway("no database".to_owned()))))
+        match self.insist(|database| database.plan_and_source(id)).await {
+            Ok((Some(body), source)) => Ok((read_plan(id, body)?, source)),
+            Ok((None, _)) => Err(NoPlan::Unknown),
+            Err(away) => Err(NoPlan::Away(away)),
+        }
     }
 }
 
