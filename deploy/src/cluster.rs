@@ -129,6 +129,9 @@ impl ClusterError {
     }
 }
 
+/// How long a start waits for what services can do without.
+const WHOLE_WITHIN: Duration = Duration::from_secs(15);
+
 /// A node as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -212,7 +215,25 @@ impl StartedCluster {
                 drop(std::fs::remove_dir_all(&node.launch.folder));
             }
         }
-        outcome.map(|()| cluster)
+        outcome?;
+        cluster.wait_whole(&progress).await;
+        Ok(cluster)
+    }
+
+    /// A service is ready as soon as it can serve something. Whoever started a
+    /// cluster wants all of it: migrated shards, a first look at everything.
+    /// What is still missing after a while is told; it may be away on purpose.
+    async fn wait_whole(&self, progress: &ProgressSink) {
+        let deadline = Instant::now() + WHOLE_WITHIN;
+        for node in self.0.plan.nodes.iter().filter(|node| node.kind.is_service()) {
+            while let Err(missing) = node.probe.check_whole().await {
+                if Instant::now() >= deadline {
+                    progress(Progress::Note(format!("{} still misses {missing}", node.name)));
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+        }
     }
 
     /// What [`Self::up`] would start, without touching anything. The ports of

@@ -52,6 +52,26 @@ impl Probe {
         }
     }
 
+    /// Asks a service once whether it has everything, also what it could do
+    /// without: a shard, the catalogue. Others than services always have.
+    ///
+    /// # Errors
+    /// What is missing, for people.
+    pub(crate) async fn check_whole(&self) -> Result<(), String> {
+        let Self::Http { url } = self else { return Ok(()) };
+        let ask = async {
+            let answer = reqwest::get(url).await.map_err(|error| with_causes(&error))?;
+            let body: serde_json::Value = answer.json().await.unwrap_or_default();
+            match body["missing"].as_object() {
+                Some(missing) if !missing.is_empty() => {
+                    Err(missing.keys().cloned().collect::<Vec<_>>().join(", "))
+                }
+                _ => Ok(()),
+            }
+        };
+        tokio::time::timeout(PATIENCE, ask).await.unwrap_or_else(|_| Err("an answer".to_owned()))
+    }
+
     async fn ask(&self) -> Result<(), String> {
         match self {
             Self::Etcd { endpoint } => etcd::check(endpoint, PATIENCE).await,

@@ -1,10 +1,11 @@
 //! Promise 1: a seat is never sold twice, however many want it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chaos_tests::eventually;
-use futures_util::future::join_all;
+use futures_util::future::{self, join_all};
 use futures_util::stream::{self, StreamExt};
 use local_cluster::NodeKind;
 use seat_model::Code;
@@ -60,7 +61,11 @@ async fn sell_out(
     quantity: u32,
 ) -> BTreeMap<String, String> {
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
-    let mut buyers = stream::iter(0..10_000)
+    let sold_out = AtomicUsize::new(0);
+    // Once it is sold out nobody new comes; those under way are waited for.
+    let still_selling = |_: &u32| future::ready(sold_out.load(Ordering::Relaxed) <= at_once);
+    let mut buyers = stream::iter(0..10_000_u32)
+        .take_while(still_selling)
         .map(|_| {
             let buyer = world.customer("crowd");
             let mut body = show.best(tier, quantity);
@@ -70,7 +75,6 @@ async fn sell_out(
             async move { buyer.post_once(show.book_path(), body).send().await }
         })
         .buffer_unordered(at_once);
-    let mut sold_out = 0;
     while let Some(answer) = buyers.next().await {
         if answer.status == 201 {
             let booking = answer.json();
@@ -82,10 +86,7 @@ async fn sell_out(
             }
         } else {
             assert_eq!(answer.checked_problem().code, Code::SoldOut, "{}", answer.text());
-            sold_out += 1;
-            if sold_out > at_once {
-                break;
-            }
+            sold_out.fetch_add(1, Ordering::Relaxed);
         }
     }
     owners
