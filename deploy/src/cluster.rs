@@ -395,7 +395,8 @@ impl StartedCluster {
         self.living(name)?.ok_or_else(|| ClusterError::NotRunning(name.to_owned()))
     }
 
-    /// Starts a node, again if it runs, and returns when it is healthy.
+    /// Starts a node, again if it runs, and returns when it is healthy and the
+    /// load balancer, if one runs, gives it requests again.
     ///
     /// # Errors
     /// When there is no such node, or it does not become healthy.
@@ -409,20 +410,39 @@ impl StartedCluster {
         }
         let started = Mutex::new(Vec::new());
         let (id, _) = start::start_or_adopt(self, node, &started).await?;
-        start::wait_ready(node, id, RESTART_PATIENCE).await
+        start::wait_ready(node, id, RESTART_PATIENCE).await?;
+        if self.balancer_runs()? {
+            start::wait_in_rotation(node, id, RESTART_PATIENCE).await?;
+        }
+        Ok(())
     }
 
-    /// Every node with its health, asked now, all at once.
+    fn balancer_runs(&self) -> Result<bool, ClusterError> {
+        for node in self.0.plan.nodes.iter().filter(|node| node.kind == NodeKind::LoadBalancer) {
+            if let Some(id) = self.living(&node.name)? {
+                return Ok(process::liveness(id) == Liveness::Running);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Every node with its health, asked now, all at once. A service is
+    /// healthy when it is ready and, while there is a load balancer, that
+    /// knows it.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub async fn status(&self) -> Result<Vec<NodeStatus>, ClusterError> {
         let nodes = self.nodes()?;
+        let balanced = self.balancer_runs()?;
         let checks = self.0.plan.nodes.iter().zip(nodes).map(async |(plan, node)| {
-            let problem = match node.pid {
+            let mut problem = match node.pid {
                 None => Some("does not run".to_owned()),
                 Some(_) => plan.probe.check().await.err(),
             };
+            if let (None, true, Some(probe)) = (&problem, balanced, &plan.in_rotation) {
+                problem = probe.check().await.err();
+            }
             NodeStatus { node, problem }
         });
         Ok(join_all(checks).await)

@@ -27,7 +27,8 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
         .replace("@BOOKING_SERVERS@", &servers(layout, NodeKind::BookingApi))
         .replace("@BOOKING_TRACKERS@", &trackers(layout, NodeKind::BookingApi, "booking"))
         .replace("@VIEW_SERVERS@", &servers(layout, NodeKind::ViewService))
-        .replace("@VIEW_TRACKERS@", &trackers(layout, NodeKind::ViewService, "views"));
+        .replace("@VIEW_TRACKERS@", &trackers(layout, NodeKind::ViewService, "views"))
+        .replace("@IN_ROTATION@", &rotation(layout));
     for (word, code, status, detail) in generated() {
         text = text.replace(word, &http_error(code, status, detail));
     }
@@ -39,6 +40,40 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     }
     plan.files.push(ConfigFile { path: config, text });
     plan
+}
+
+/// Asks whether the load balancer gives a service's instance requests; none for
+/// what is not behind it.
+pub(crate) fn in_rotation(node: &NodeSpec, layout: Layout<'_>) -> Option<Probe> {
+    let balancer = layout.names_of(&[NodeKind::LoadBalancer]).pop()?;
+    let port = layout.ports(&balancer).second;
+    backend_of(node.kind)?;
+    Some(Probe::Http { url: format!("{}/readyz/{}", http(port), node.name) })
+}
+
+/// The backend whose health checks decide about a kind's instances.
+const fn backend_of(kind: NodeKind) -> Option<&'static str> {
+    match kind {
+        NodeKind::BookingApi => Some("booking"),
+        NodeKind::ViewService => Some("views"),
+        _ => None,
+    }
+}
+
+fn rotation(layout: Layout<'_>) -> String {
+    let mut lines = Vec::new();
+    for kind in [NodeKind::BookingApi, NodeKind::ViewService] {
+        let Some(backend) = backend_of(kind) else { continue };
+        for name in layout.names_of(&[kind]) {
+            let at = format!("if {{ path /readyz/{name} }}");
+            let answer = "content-type text/plain string";
+            lines.push(format!(
+                "    http-request return status 200 {answer} \"ok\" {at} {{ srv_is_up({backend}/{name}) }}\n    \
+                 http-request return status 503 {answer} \"the load balancer gives {name} no requests\" {at}"
+            ));
+        }
+    }
+    lines.join("\n")
 }
 
 /// Errors whose own status is the contract's: HAProxy fills in the request id.

@@ -42,6 +42,9 @@ pub struct NodePlan {
     pub after: Vec<String>,
     /// How its readiness is seen.
     pub probe: Probe,
+    /// How it is seen that the load balancer gives it requests; none for what
+    /// is not behind it.
+    pub in_rotation: Option<Probe>,
     /// How long it may take to end by itself.
     pub grace: Duration,
 }
@@ -129,6 +132,7 @@ impl Layout<'_> {
             database_folder: None,
             after: Vec::new(),
             probe,
+            in_rotation: haproxy::in_rotation(node, *self),
             grace: Duration::from_secs(10),
         }
     }

@@ -16,6 +16,7 @@ use crate::cluster::{ClusterError, StartedCluster};
 use crate::mysql;
 use crate::plan::NodePlan;
 use crate::process::{self, Liveness, ProcessId};
+use crate::readiness::Probe;
 use crate::state::{StateError, create_private, write_private};
 
 /// A node that is not ready by then is taken for broken. Far above the usual
@@ -192,9 +193,31 @@ pub(crate) async fn wait_ready(
     id: ProcessId,
     patience: Duration,
 ) -> Result<(), ClusterError> {
+    wait_for(&node.probe, node, id, patience).await
+}
+
+/// Asks until the load balancer gives the node requests, or the node has
+/// ended, or patience has. At once for a node that is not behind it.
+pub(crate) async fn wait_in_rotation(
+    node: &NodePlan,
+    id: ProcessId,
+    patience: Duration,
+) -> Result<(), ClusterError> {
+    match &node.in_rotation {
+        Some(probe) => wait_for(probe, node, id, patience).await,
+        None => Ok(()),
+    }
+}
+
+async fn wait_for(
+    probe: &Probe,
+    node: &NodePlan,
+    id: ProcessId,
+    patience: Duration,
+) -> Result<(), ClusterError> {
     let deadline = Instant::now() + patience;
     loop {
-        let missing = match node.probe.check().await {
+        let missing = match probe.check().await {
             // Somebody else's listener may answer for a node that has ended.
             Ok(()) if process::liveness(id) != Liveness::Gone => return Ok(()),
             Ok(()) => String::new(),

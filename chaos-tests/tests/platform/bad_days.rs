@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use chaos_tests::{Caller, eventually};
+use futures_util::future::join_all;
 use local_cluster::NodeKind;
 use seat_model::Code;
 use serde_json::{Value, json};
@@ -100,20 +101,6 @@ async fn books_again(world: &World, show: &Show, within: Duration) -> Value {
     .await
 }
 
-/// A GET as every browser sends it: when a kept connection is closed before a
-/// byte of an answer came, the request goes out once more (RFC 9112, 9.3.1).
-/// HAProxy closes that way when the server of a later request on a connection
-/// resets its own before it answers, and does not try another one then.
-async fn browse(world: &World, path: &str) -> chaos_tests::Answer {
-    match world.anybody.get(path).try_send().await {
-        Err(error) if !error.is_timeout() && !error.is_connect() => {
-            world.anybody.get(path).send().await
-        }
-        Err(error) => panic!("GET {path}: no answer: {error:?}"),
-        Ok(answer) => answer,
-    }
-}
-
 /// Looks at everything once; every view must answer.
 async fn look(world: &World, show: &Show) {
     let paths = [
@@ -124,11 +111,14 @@ async fn look(world: &World, show: &Show) {
     ];
     for path in paths {
         let started = Instant::now();
-        let answer = browse(world, &path).await;
+        let answer = world.anybody.get(path.as_str()).send().await;
         let took = started.elapsed();
         assert_eq!(answer.status, 200, "GET {path} after {took:?}: {}", answer.text());
     }
 }
+
+/// How many look at the same time while something is away.
+const VISITORS: usize = 4;
 
 async fn any_one_node_may_go(world: &World, kinds: &[NodeKind], blow: Blow) {
     let shows = world.a_show_on_each_shard("one-down").await;
@@ -143,10 +133,12 @@ async fn any_one_node_may_go(world: &World, kinds: &[NodeKind], blow: Blow) {
             println!("{blow:?} {node}");
             world.strike(&node, blow).await;
             let until = Instant::now() + Duration::from_secs(3);
-            while Instant::now() < until {
-                look(world, &shows[0]).await;
-                look(world, &shows[1]).await;
-            }
+            let visitor = async |show: &Show| {
+                while Instant::now() < until {
+                    look(world, show).await;
+                }
+            };
+            join_all((0..VISITORS).map(|i| visitor(&shows[i % shows.len()]))).await;
             for (shard, show) in shards.iter().zip(&shows) {
                 if *shard != node {
                     books_again(world, show, Duration::from_secs(10)).await;
