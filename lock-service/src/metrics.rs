@@ -38,6 +38,16 @@ pub struct Metrics {
     pub reserved: IntGauge,
     /// Leases open for sharing.
     pub open_leases: IntGauge,
+    /// Leases being granted.
+    pub grants_in_flight: IntGauge,
+    /// Grants begun before anybody needed them.
+    pub grants_ahead: IntCounter,
+    /// Grants that somebody waited for.
+    pub grants_on_demand: IntCounter,
+    /// Holds whose lease was there.
+    pub leases_ready: IntCounter,
+    /// Holds that waited for their lease.
+    pub leases_waited: IntCounter,
     /// Requests being worked on.
     pub in_flight: IntGauge,
 }
@@ -79,6 +89,16 @@ impl Metrics {
             .buckets(EDGES.to_vec()),
         )?;
         registry.register(Box::new(catch_up.clone()))?;
+        let grants = counters(
+            "lock_lease_grants_total",
+            "Lease grants begun: ahead of their need, or on demand of a hold that waits.",
+            &["why"],
+        )?;
+        let leases = counters(
+            "lock_lease_uses_total",
+            "Holds put on a lease that was ready, or that they waited for.",
+            &["lease"],
+        )?;
         Ok(Self {
             operations: counters(
                 "lock_operations_total",
@@ -119,6 +139,11 @@ impl Metrics {
                 "Seats that requests in flight are about to take.",
             )?,
             open_leases: gauge("lock_open_leases", "Leases that holds can still be put on.")?,
+            grants_in_flight: gauge("lock_lease_grants_in_flight", "Leases being granted.")?,
+            grants_ahead: grants.with_label_values(&["ahead"]),
+            grants_on_demand: grants.with_label_values(&["on_demand"]),
+            leases_ready: leases.with_label_values(&["ready"]),
+            leases_waited: leases.with_label_values(&["waited"]),
             in_flight: gauge("lock_requests_in_flight", "Requests being worked on.")?,
         })
     }

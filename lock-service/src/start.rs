@@ -59,12 +59,23 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         max_open: bounds.max_open_leases,
         lead: ms(timing.lease_lead_ms),
         lag: ms(timing.lease_lag_ms),
+        max_grants: bounds.max_lease_grants,
+        max_lanes: bounds.max_lease_lanes,
+        ahead: ms(timing.lease_ahead_ms),
+        idle: ms(timing.lease_idle_ms),
     };
+    let leases = Leases::new(
+        etcd.clone(),
+        lease_limits,
+        ms(timing.operation_ms),
+        background.clone(),
+        metrics.clone(),
+    );
     let engine = Arc::new(Engine {
         etcd: etcd.clone(),
         mirror: mirror.clone(),
         catch_up: catch_up.clone(),
-        leases: Leases::new(etcd.clone(), lease_limits, metrics.clone()),
+        leases,
         crowd: Crowd::new(metrics.clone()),
         plans: Plans::new(bounds.max_plans),
         background: background.clone(),
@@ -106,6 +117,16 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         async move {
             pulse.await;
             Ok::<(), Infallible>(())
+        }
+    });
+    background.supervise("leases", {
+        let engine = engine.clone();
+        move || {
+            let engine = engine.clone();
+            async move {
+                engine::keep_leases_ahead(engine).await;
+                Ok::<(), Infallible>(())
+            }
         }
     });
     background.supervise("expire", {

@@ -20,6 +20,8 @@ mod confirming;
 mod feed;
 #[path = "promises/holds.rs"]
 mod holds;
+#[path = "promises/leases.rs"]
+mod leases;
 #[path = "promises/limits.rs"]
 mod limits;
 #[path = "promises/picks.rs"]
@@ -63,6 +65,9 @@ fn main() -> ExitCode {
         holds::all_or_nothing,
         holds::a_hold_is_extended_up_to_its_cap,
         holds::a_request_that_cannot_work_is_refused,
+        leases::holds_of_one_second_share_a_lease,
+        leases::steady_holds_find_their_lease_granted,
+        leases::many_holds_of_one_second_run_out_together,
         limits::a_customer_has_a_limit,
         limits::a_choice_that_leaves_a_single_seat_is_refused,
         picks::the_best_seats_are_picked_and_replayed,

@@ -4,6 +4,7 @@
 //! Must not know: HTTP, etcd's client.
 
 mod acquire;
+mod ahead;
 mod expire;
 mod free;
 mod look;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use seat_model::Timestamp;
 use service_kit::{Background, clock};
 
+pub use ahead::keep_leases_ahead;
 pub use expire::expire;
 
 use crate::config::{Bounds, Timing, ms};

@@ -87,16 +87,24 @@ impl Etcd {
         self.process = None;
     }
 
-    /// Writes a key behind the service's back, over etcd's JSON gateway.
+    /// Writes a key behind the service's back.
     pub(crate) async fn put(&self, key: &str, value: &str) {
         let body = format!(r#"{{"key":"{}","value":"{}"}}"#, base64(key), base64(value));
-        let sent = reqwest::Client::new()
-            .post(format!("{}/v3/kv/put", self.url()))
-            .body(body)
-            .send()
-            .await
-            .unwrap();
+        self.ask("kv/put", body).await;
+    }
+
+    /// The lease that a key is on.
+    pub(crate) async fn lease_of(&self, key: &str) -> Option<i64> {
+        let answer = self.ask("kv/range", format!(r#"{{"key":"{}"}}"#, base64(key))).await;
+        answer["kvs"][0]["lease"].as_str()?.parse().ok()
+    }
+
+    /// Asks over etcd's JSON gateway.
+    pub(crate) async fn ask(&self, what: &str, body: String) -> serde_json::Value {
+        let url = format!("{}/v3/{what}", self.url());
+        let sent = reqwest::Client::new().post(url).body(body).send().await.unwrap();
         assert!(sent.status().is_success(), "{sent:?}");
+        sent.json().await.unwrap()
     }
 }
 
