@@ -56,7 +56,7 @@ pub struct Bounds {
     pub max_sends: u32,
     /// How many choices are tried for one pick before giving up.
     pub max_pick_tries: u32,
-    /// Overdue holds deleted at once.
+    /// Overdue holds that are being deleted at the same time.
     pub max_expiring: usize,
 }
 
@@ -74,7 +74,7 @@ impl Default for Bounds {
             max_plans: 256,
             max_sends: 6,
             max_pick_tries: 8,
-            max_expiring: 64,
+            max_expiring: 512,
         }
     }
 }

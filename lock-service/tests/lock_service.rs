@@ -75,6 +75,7 @@ fn main() -> ExitCode {
         picks::no_choice_is_explained,
         timers::holds_run_out_on_time,
         timers::a_hold_without_a_lease_is_expired,
+        timers::a_crowd_of_holds_without_leases_is_expired,
         timers::strays_are_released,
     ];
     let conclusion = libtest_mimic::run(&arguments, trials);

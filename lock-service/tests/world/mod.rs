@@ -48,6 +48,12 @@ pub(crate) struct World {
     pub(crate) etcd: Etcd,
 }
 
+/// Sends a signal by its name.
+pub(crate) fn signal(to: &Running, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(to.0.id().to_string()).status();
+    assert!(sent.unwrap().success(), "kill -{name}");
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -91,6 +97,23 @@ impl Etcd {
     pub(crate) async fn put(&self, key: &str, value: &str) {
         let body = format!(r#"{{"key":"{}","value":"{}"}}"#, base64(key), base64(value));
         self.ask("kv/put", body).await;
+    }
+
+    /// Writes up to 128 keys at once behind the service's back.
+    pub(crate) async fn put_all(&self, keys: Vec<(String, String)>) {
+        let puts: Vec<String> = keys
+            .iter()
+            .map(|(key, value)| {
+                let (key, value) = (base64(key), base64(value));
+                format!(r#"{{"requestPut":{{"key":"{key}","value":"{value}"}}}}"#)
+            })
+            .collect();
+        self.ask("kv/txn", format!(r#"{{"success":[{}]}}"#, puts.join(","))).await;
+    }
+
+    /// Stops or continues a process that runs on: `STOP` or `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.process.as_ref().expect("it runs"), name);
     }
 
     /// The lease that a key is on.
