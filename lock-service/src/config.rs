@@ -103,6 +103,9 @@ pub struct Timing {
     pub lease_lead_ms: u64,
     /// A lease is not used for a hold whose deadline is longer than this before its end.
     pub lease_lag_ms: u64,
+    /// A hopeless request is refused from a mirror that is known to have been
+    /// current so long ago or less; 0: etcd is always asked.
+    pub fresh_ms: u64,
     /// How long before it will be needed a lease is granted, while holds of its
     /// length keep coming.
     pub lease_ahead_ms: u64,
@@ -127,6 +130,7 @@ impl Default for Timing {
             expire_grace_ms: 2000,
             lease_lead_ms: 150,
             lease_lag_ms: 1200,
+            fresh_ms: 250,
             lease_ahead_ms: 400,
             lease_idle_ms: 10_000,
             step_back_ms: 15_000,
@@ -182,6 +186,9 @@ impl ServiceConfig for Config {
                 "timing.lease_lag_ms must exceed timing.lease_lead_ms by a second, etcd's \
                  granularity, and {SAME_LENGTH:?}"
             ));
+        }
+        if timing.fresh_ms > 1000 {
+            return Err("timing.fresh_ms must be at most 1000".into());
         }
         if !(40..=1000).contains(&timing.lease_ahead_ms) {
             return Err("timing.lease_ahead_ms must be 40 to 1000".into());

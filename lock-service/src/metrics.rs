@@ -34,6 +34,8 @@ pub struct Metrics {
     pub strays: IntCounter,
     /// Conflicts of picks: a choice that somebody else had by then.
     pub pick_conflicts: IntCounter,
+    /// Hopeless requests answered without asking etcd.
+    pub fast_refusals: IntCounter,
     /// Seats reserved in memory for requests in flight.
     pub reserved: IntGauge,
     /// Leases open for sharing.
@@ -133,6 +135,10 @@ impl Metrics {
             pick_conflicts: counter(
                 "lock_pick_conflicts_total",
                 "Choices that somebody else had by the time they were tried.",
+            )?,
+            fast_refusals: counter(
+                "lock_fast_refusals_total",
+                "Requests for seats that cannot be had, refused from a fresh mirror.",
             )?,
             reserved: gauge(
                 "lock_reserved_seats",

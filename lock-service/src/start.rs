@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::{Config, ms};
 use crate::crowd::Crowd;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Freshness};
 use crate::etcd::{Etcd, EtcdLimits};
 use crate::leases::{LeaseLimits, Leases};
 use crate::metrics::Metrics;
@@ -83,6 +83,7 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         bounds,
         timing,
         answered: AtomicU64::new(0),
+        freshness: Freshness::new(ms(timing.fresh_ms)),
     });
 
     let shutdown = background.shutdown();

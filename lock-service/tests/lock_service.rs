@@ -20,6 +20,8 @@ mod confirming;
 mod feed;
 #[path = "promises/holds.rs"]
 mod holds;
+#[path = "promises/hopeless.rs"]
+mod hopeless;
 #[path = "promises/leases.rs"]
 mod leases;
 #[path = "promises/limits.rs"]
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
         confirming::a_moved_shard_map_stops_a_confirm,
         confirming::an_old_fence_does_nothing,
         feed::a_feed_begins_with_everything_and_comes_back,
+        hopeless::a_hopeless_request_is_refused_at_once_by_a_fresh_mirror_only,
+        hopeless::ones_own_seats_are_never_refused_fast,
         holds::seats_are_taken_once_and_given_back,
         holds::a_replay_is_told_from_another_body,
         holds::two_race_and_one_wins,

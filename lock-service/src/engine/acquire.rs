@@ -110,6 +110,9 @@ impl Engine {
         turn: Turn,
         until: Instant,
     ) -> Result<Acquired, Fault> {
+        if let Some(conflicts) = self.hopeless(request, seats) {
+            return Ok(Acquired::SeatTaken { conflicts });
+        }
         let prepared = if refuse_orphans {
             let Some(prepared) = self.plans.get(&request.plan) else {
                 return Ok(Acquired::PlanUnknown);

@@ -7,7 +7,9 @@ mod acquire;
 mod ahead;
 mod expire;
 mod free;
+mod freshness;
 mod look;
+mod refusals;
 mod rewrite;
 pub(crate) mod shards;
 
@@ -20,6 +22,7 @@ use service_kit::{Background, clock};
 
 pub use ahead::keep_leases_ahead;
 pub use expire::expire;
+pub use freshness::Freshness;
 
 use crate::config::{Bounds, Timing, ms};
 use crate::crowd::Crowd;
@@ -55,6 +58,8 @@ pub struct Engine {
     pub timing: Timing,
     /// The latest revision that an answer was given at.
     pub answered: AtomicU64,
+    /// How fresh those answers prove the mirror to be.
+    pub freshness: Freshness,
 }
 
 impl Engine {
@@ -75,7 +80,9 @@ impl Engine {
 
     /// The one way a transaction reaches etcd.
     async fn submit(&self, txn: &Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
+        let (sent, mirrored) = (Instant::now(), self.mirror.revision());
         let answer = self.etcd.submit(txn, until).await?;
+        self.freshness.note(sent, mirrored, answer.revision);
         self.answered.fetch_max(answer.revision, Ordering::Relaxed);
         Ok(answer)
     }
