@@ -56,6 +56,10 @@ pub struct Bounds {
     pub max_sends: u32,
     /// How many choices are tried for one pick before giving up.
     pub max_pick_tries: u32,
+    /// The space each etcd member may use, in bytes: its `--quota-backend-bytes`.
+    pub space_quota_bytes: u64,
+    /// From so many percent of it on no new seats are taken or confirmed.
+    pub max_space_percent: u8,
     /// Overdue holds that are being deleted at the same time.
     pub max_expiring: usize,
 }
@@ -74,6 +78,8 @@ impl Default for Bounds {
             max_plans: 256,
             max_sends: 6,
             max_pick_tries: 8,
+            space_quota_bytes: 2 << 30,
+            max_space_percent: 80,
             max_expiring: 512,
         }
     }
@@ -106,6 +112,8 @@ pub struct Timing {
     /// A hopeless request is refused from a mirror that is known to have been
     /// current so long ago or less; 0: etcd is always asked.
     pub fresh_ms: u64,
+    /// Between two looks at the space of etcd's members.
+    pub space_every_ms: u64,
     /// How long before it will be needed a lease is granted, while holds of its
     /// length keep coming.
     pub lease_ahead_ms: u64,
@@ -131,6 +139,7 @@ impl Default for Timing {
             lease_lead_ms: 150,
             lease_lag_ms: 1200,
             fresh_ms: 250,
+            space_every_ms: 1000,
             lease_ahead_ms: 400,
             lease_idle_ms: 10_000,
             step_back_ms: 15_000,
@@ -186,6 +195,14 @@ impl ServiceConfig for Config {
                 "timing.lease_lag_ms must exceed timing.lease_lead_ms by a second, etcd's \
                  granularity, and {SAME_LENGTH:?}"
             ));
+        }
+        if bounds.space_quota_bytes < 1 << 20 || !(1..=99).contains(&bounds.max_space_percent) {
+            return Err(
+                "bounds.space_quota_bytes must be at least 1 MiB, max_space_percent 1 to 99".into(),
+            );
+        }
+        if timing.space_every_ms == 0 {
+            return Err("timing.space_every_ms must be at least 1".into());
         }
         if timing.fresh_ms > 1000 {
             return Err("timing.fresh_ms must be at most 1000".into());

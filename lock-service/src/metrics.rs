@@ -8,7 +8,7 @@ use prometheus::{
     Registry,
 };
 
-use crate::etcd::EtcdFault;
+use crate::etcd::{EtcdFault, MemberSpace};
 
 /// Bucket edges in seconds.
 const EDGES: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -36,6 +36,12 @@ pub struct Metrics {
     pub pick_conflicts: IntCounter,
     /// Hopeless requests answered without asking etcd.
     pub fast_refusals: IntCounter,
+    /// The space each etcd member may use, in bytes.
+    pub space_quota: IntGauge,
+    /// Whether etcd's space alarm is raised.
+    pub space_alarm: IntGauge,
+    space: IntGaugeVec,
+    space_file: IntGaugeVec,
     /// Seats reserved in memory for requests in flight.
     pub reserved: IntGauge,
     /// Leases open for sharing.
@@ -91,6 +97,16 @@ impl Metrics {
             .buckets(EDGES.to_vec()),
         )?;
         registry.register(Box::new(catch_up.clone()))?;
+        let by_member = |name: &str, help: &str| {
+            let metric = IntGaugeVec::new(Opts::new(name, help), &["member"])?;
+            registry.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let space =
+            by_member("lock_etcd_space_bytes", "Space in use, by member in the order configured.")?;
+        let space_file = by_member(
+            "lock_etcd_file_bytes",
+            "Size of the database file, by member in the order configured.",
+        )?;
         let grants = counters(
             "lock_lease_grants_total",
             "Lease grants begun: ahead of their need, or on demand of a hold that waits.",
@@ -140,6 +156,13 @@ impl Metrics {
                 "lock_fast_refusals_total",
                 "Requests for seats that cannot be had, refused from a fresh mirror.",
             )?,
+            space_quota: gauge(
+                "lock_etcd_space_quota_bytes",
+                "Space that each etcd member may use.",
+            )?,
+            space_alarm: gauge("lock_etcd_alarm", "Whether etcd's space alarm is raised.")?,
+            space,
+            space_file,
             reserved: gauge(
                 "lock_reserved_seats",
                 "Seats that requests in flight are about to take.",
@@ -165,6 +188,21 @@ impl Metrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.seats.with_label_values(&[state]).set(count);
         }
+    }
+
+    /// Shows what a member uses; one that does not say has none to show.
+    pub(crate) fn member_space(&self, member: usize, space: Option<&MemberSpace>) {
+        let member = member.to_string();
+        let member = [member.as_str()];
+        let Some(space) = space else {
+            // They may never have been there.
+            let _ = self.space.remove_label_values(&member);
+            let _ = self.space_file.remove_label_values(&member);
+            return;
+        };
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.space.with_label_values(&member).set(bytes(space.used_bytes));
+        self.space_file.with_label_values(&member).set(bytes(space.file_bytes));
     }
 
     pub(crate) fn etcd_answered(&self, call: &'static str, took: Duration) {

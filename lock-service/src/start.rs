@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::mirror::{self, CatchUp, Mirror};
 use crate::picks::Plans;
 use crate::routes::{self, App};
+use crate::space::{self, Space};
 
 /// Why the service could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,18 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         background.clone(),
         metrics.clone(),
     );
+    let space = Arc::new(Space::new(bounds.space_quota_bytes, bounds.max_space_percent));
+    background.supervise("space", {
+        let (etcd, metrics, space) = (etcd.clone(), metrics.clone(), space.clone());
+        let every = ms(timing.space_every_ms);
+        move || {
+            let (etcd, metrics, space) = (etcd.clone(), metrics.clone(), space.clone());
+            async move {
+                space::watch(&space, &etcd, &metrics, every).await;
+                Ok::<(), Infallible>(())
+            }
+        }
+    });
     let engine = Arc::new(Engine {
         etcd: etcd.clone(),
         mirror: mirror.clone(),
@@ -83,6 +96,7 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         bounds,
         timing,
         answered: AtomicU64::new(0),
+        space: space.clone(),
         freshness: Freshness::new(ms(timing.fresh_ms)),
     });
 

@@ -18,6 +18,8 @@ mod away;
 mod confirming;
 #[path = "promises/feed.rs"]
 mod feed;
+#[path = "promises/full.rs"]
+mod full;
 #[path = "promises/holds.rs"]
 mod holds;
 #[path = "promises/hopeless.rs"]
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
     }
     tests![
         away::etcd_restarts_under_the_service,
+        away::holds_go_on_while_a_member_hangs,
+        away::a_watch_whose_revision_was_compacted_lists_again,
         confirming::a_hold_becomes_a_sale_and_is_freed_ticket_by_ticket,
         confirming::another_attempt_never_commits,
         confirming::a_confirm_that_was_not_sent_is_a_hold_again,
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         confirming::a_moved_shard_map_stops_a_confirm,
         confirming::an_old_fence_does_nothing,
         feed::a_feed_begins_with_everything_and_comes_back,
+        full::a_full_etcd_refuses_the_new_and_recovers,
         hopeless::a_hopeless_request_is_refused_at_once_by_a_fresh_mirror_only,
         hopeless::ones_own_seats_are_never_refused_fast,
         holds::seats_are_taken_once_and_given_back,

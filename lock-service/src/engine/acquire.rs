@@ -60,6 +60,7 @@ impl Engine {
         let acquired = if let Some(replay) = self.replay(&request, until).await? {
             replay
         } else {
+            self.room()?;
             match &request.choice {
                 Choice::Seats { seats, refuse_orphans } => {
                     let how = (seats.as_slice(), *refuse_orphans);

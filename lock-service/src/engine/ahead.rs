@@ -14,6 +14,9 @@ pub async fn keep_leases_ahead(engine: Arc<Engine>) {
     let mut known = None;
     loop {
         ticks.tick().await;
+        if engine.mirror.confirmed().is_none() {
+            continue;
+        }
         // History begins anew when revisions went back; a rebuilt or restored
         // cell has another epoch. Its leases are not those that were granted.
         let cell = Some((engine.mirror.history().generation(), engine.cell_epoch()));

@@ -32,6 +32,7 @@ use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::mirror::{CatchUp, Mirror};
 use crate::picks::Plans;
+use crate::space::Space;
 use crate::transaction::{Txn, TxnAnswer};
 
 /// Everything an operation needs; share it behind an `Arc`.
@@ -56,6 +57,8 @@ pub struct Engine {
     pub bounds: Bounds,
     /// How long everything.
     pub timing: Timing,
+    /// Whether there is room for more.
+    pub space: Arc<Space>,
     /// The latest revision that an answer was given at.
     pub answered: AtomicU64,
     /// How fresh those answers prove the mirror to be.
@@ -76,6 +79,12 @@ impl Engine {
             Some(_) => Err(Fault::Unavailable("etcd does not answer".into())),
             None => Err(Fault::Unavailable("etcd has not been read yet".into())),
         }
+    }
+
+    /// Refuses what takes space while etcd has none to spare: before a payment
+    /// is authorised for it, and while what is being confirmed can be finished.
+    fn room(&self) -> Result<(), Fault> {
+        self.space.check().map_err(Fault::NoRoom)
     }
 
     /// The one way a transaction reaches etcd.

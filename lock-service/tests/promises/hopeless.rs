@@ -37,7 +37,7 @@ pub(crate) async fn a_hopeless_request_is_refused_at_once_by_a_fresh_mirror_only
     assert!(matches!(near, Ok(Acquired::SeatTaken { .. } | Acquired::Taken { .. })), "{near:?}");
     assert!(service.metric(REFUSALS).await <= before, "its deadline was near");
 
-    world.etcd.signal("STOP");
+    world.etcd.signal(0, "STOP");
     wait_for("the mirror to be stale", Duration::from_secs(20), || async {
         refused().await.is_err()
     })
@@ -51,7 +51,7 @@ pub(crate) async fn a_hopeless_request_is_refused_at_once_by_a_fresh_mirror_only
         );
     }
     assert!(service.metric(REFUSALS).await <= before, "a stale mirror decides nothing");
-    world.etcd.signal("CONT");
+    world.etcd.signal(0, "CONT");
     wait_for("refusals from a fresh mirror again", Duration::from_secs(20), || async {
         refused().await.is_ok() && service.metric(REFUSALS).await > before
     })

@@ -58,7 +58,8 @@ pub(crate) async fn holds_run_out_on_time(world: Arc<World>) {
     }
 }
 
-fn value(booking: seat_model::BookingId, deadline_ms: i64, ttl_ms: u64) -> String {
+/// A hold's value as the service writes it.
+pub(crate) fn value(booking: seat_model::BookingId, deadline_ms: i64, ttl_ms: u64) -> String {
     format!(
         r#"{{"s":"held","b":"{booking}","u":"ann","w":"hamlet","t":"Stalls","p":1,"n":1,"h":"h",
         "a":1,"d":{deadline_ms},"e":{deadline_ms},"c":{deadline_ms},"l":{ttl_ms}}}"#
