@@ -33,6 +33,14 @@ pub struct Config {
 pub struct Bounds {
     /// Requests worked on at once; more are answered 503.
     pub max_in_flight: usize,
+    /// Transactions that wait for their batch; more are answered 503.
+    pub max_waiting: usize,
+    /// Batches under way at once.
+    pub max_batches: usize,
+    /// Transactions in one batch.
+    pub max_batch: usize,
+    /// Bytes of one batch, about; etcd takes 1.5 MiB.
+    pub max_batch_bytes: usize,
     /// Keys on one lease.
     pub max_keys_per_lease: u32,
     /// Leases remembered for sharing; the oldest is forgotten beyond it.
@@ -56,7 +64,11 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            max_in_flight: 8192,
+            max_in_flight: 16_384,
+            max_waiting: 16_384,
+            max_batches: 2,
+            max_batch: 1024,
+            max_batch_bytes: 1 << 20,
             max_keys_per_lease: 2000,
             max_open_leases: 4096,
             change_history: 100_000,
@@ -141,6 +153,9 @@ impl ServiceConfig for Config {
         }
         let counts = [
             bounds.max_in_flight,
+            bounds.max_waiting,
+            bounds.max_batches,
+            bounds.max_batch,
             bounds.max_open_leases,
             bounds.change_history,
             bounds.max_feed_clients,
@@ -150,6 +165,12 @@ impl ServiceConfig for Config {
         ];
         if counts.contains(&0) || bounds.max_sends == 0 || bounds.max_pick_tries == 0 {
             return Err("every key of bounds must be at least 1".into());
+        }
+        // A level of etcd's nested transactions has room for 128 operations.
+        if bounds.max_batch > 2048 || !(65_536..=1_400_000).contains(&bounds.max_batch_bytes) {
+            return Err("bounds.max_batch must be at most 2048, bounds.max_batch_bytes 65536 to \
+                        1400000: etcd takes no larger requests"
+                .into());
         }
         if bounds.max_keys_per_lease < 11 {
             return Err("bounds.max_keys_per_lease must be at least 11: a hold of ten seats and \

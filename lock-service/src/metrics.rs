@@ -13,6 +13,9 @@ use crate::etcd::EtcdFault;
 /// Bucket edges in seconds.
 const EDGES: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
+/// Bucket edges in transactions.
+const BATCH_EDGES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
 /// All metrics; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -40,6 +43,14 @@ pub struct Metrics {
     pub open_leases: IntGauge,
     /// Requests being worked on.
     pub in_flight: IntGauge,
+    /// Transactions in a batch.
+    pub batch_size: Histogram,
+    /// Batches sent and not answered yet.
+    pub batches_under_way: IntGauge,
+    /// Transactions that wait for their batch.
+    pub combiner_waiting: IntGauge,
+    /// Transactions answered by what another one had just shown.
+    pub answered_beside: IntCounter,
 }
 
 impl Metrics {
@@ -79,6 +90,11 @@ impl Metrics {
             .buckets(EDGES.to_vec()),
         )?;
         registry.register(Box::new(catch_up.clone()))?;
+        let batch_size = Histogram::with_opts(
+            HistogramOpts::new("lock_batch_transactions", "Transactions in a batch sent to etcd.")
+                .buckets(BATCH_EDGES.to_vec()),
+        )?;
+        registry.register(Box::new(batch_size.clone()))?;
         Ok(Self {
             operations: counters(
                 "lock_operations_total",
@@ -120,6 +136,19 @@ impl Metrics {
             )?,
             open_leases: gauge("lock_open_leases", "Leases that holds can still be put on.")?,
             in_flight: gauge("lock_requests_in_flight", "Requests being worked on.")?,
+            batch_size,
+            batches_under_way: gauge(
+                "lock_batches_under_way",
+                "Batches sent to etcd and not answered yet.",
+            )?,
+            combiner_waiting: gauge(
+                "lock_combiner_waiting",
+                "Transactions that wait for their batch.",
+            )?,
+            answered_beside: counter(
+                "lock_answered_beside_total",
+                "Transactions refused by what another one's batch had just shown, unsent.",
+            )?,
         })
     }
 

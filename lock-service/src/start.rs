@@ -9,6 +9,7 @@ use axum::Router;
 use service_kit::Process;
 use tokio::sync::Semaphore;
 
+use crate::combiner::{BatchLimits, Combiner, CombinerLimits};
 use crate::config::{Config, ms};
 use crate::crowd::Crowd;
 use crate::engine::{self, Engine};
@@ -46,6 +47,15 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
     };
     let etcd =
         Etcd::new(&etcd_endpoints, limits, metrics.clone()).await.map_err(StartError::Endpoint)?;
+    let (combiner, combining) = Combiner::new(
+        etcd.clone(),
+        CombinerLimits {
+            waiting: bounds.max_waiting,
+            under_way: bounds.max_batches,
+            batch: BatchLimits { transactions: bounds.max_batch, bytes: bounds.max_batch_bytes },
+        },
+        metrics.clone(),
+    );
     let mirror = Mirror::new(bounds.change_history, metrics.clone());
     let (catch_up, reader) = CatchUp::new(
         mirror.clone(),
@@ -62,6 +72,7 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
     };
     let engine = Arc::new(Engine {
         etcd: etcd.clone(),
+        combiner,
         mirror: mirror.clone(),
         catch_up: catch_up.clone(),
         leases: Leases::new(etcd.clone(), lease_limits, metrics.clone()),
@@ -74,6 +85,8 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         answered: AtomicU64::new(0),
     });
 
+    // It ends when nobody can send any more, so that what drains is answered.
+    drop(tokio::spawn(combining));
     let shutdown = background.shutdown();
     drop(background.finish(async move {
         tokio::select! {

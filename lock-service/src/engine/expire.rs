@@ -85,7 +85,7 @@ impl Engine {
         }
         let plan = RewritePlan { asked: Asked::Expire, at, ending: Ending::Free };
         let until: Instant = self.deadline();
-        let answer = self.submit(&plan.txn(), until).await?;
+        let answer = self.submit(plan.txn(), until).await?;
         let deleted = matches!(plan.outcome(&answer)?, Landing::Landed(..));
         self.metrics.operation(name, if deleted { "done" } else { "changed" });
         Ok(deleted)

@@ -19,6 +19,7 @@ use service_kit::{Background, clock};
 
 pub use expire::expire;
 
+use crate::combiner::Combiner;
 use crate::config::{Bounds, Timing, ms};
 use crate::crowd::Crowd;
 use crate::etcd::{Etcd, EtcdFault};
@@ -33,6 +34,8 @@ use crate::transaction::{Txn, TxnAnswer};
 pub struct Engine {
     /// The cell.
     pub etcd: Etcd,
+    /// How transactions reach it.
+    pub combiner: Combiner,
     /// What it holds.
     pub mirror: Mirror,
     /// How the mirror is made to decide.
@@ -71,9 +74,13 @@ impl Engine {
         }
     }
 
-    /// The one way a transaction reaches etcd.
-    async fn submit(&self, txn: &Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
-        let answer = self.etcd.submit(txn, until).await?;
+    /// The one way an operation's transaction reaches etcd.
+    async fn submit(
+        &self,
+        txn: impl Into<Arc<Txn>>,
+        until: Instant,
+    ) -> Result<TxnAnswer, EtcdFault> {
+        let answer = self.combiner.submit(txn.into(), until).await?;
         self.answered.fetch_max(answer.revision, Ordering::Relaxed);
         Ok(answer)
     }

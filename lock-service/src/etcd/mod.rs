@@ -71,14 +71,33 @@ impl Etcd {
     ///
     /// # Errors
     /// [`EtcdFault::Unknown`] once any sending may have been applied.
-    pub async fn submit(&self, txn: &Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
+    pub async fn submit(&self, txn: Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
+        let answers = self.submit_all(&[Arc::new(txn)], until).await?;
+        let none = || EtcdFault::Unknown("an answer without a verdict".into());
+        answers.into_iter().next().ok_or_else(none)
+    }
+
+    /// The same for several at once: all are applied at one revision or none
+    /// is, each with its own verdict. No two of them may write the same key.
+    ///
+    /// # Errors
+    /// See [`Self::submit`]. A definite one means that none was applied, even
+    /// if only one of them is to blame.
+    pub async fn submit_all(
+        &self,
+        txns: &[Arc<Txn>],
+        until: Instant,
+    ) -> Result<Vec<TxnAnswer>, EtcdFault> {
         self.members
             .call("txn", until, |client| {
-                let request = translate::request(txn);
-                async move { client.kv_client().txn(request).await }
+                let request = translate::request_all(txns);
+                async move {
+                    let mut kv = client.kv_client().max_decoding_message_size(MAX_MESSAGE_BYTES);
+                    kv.txn(request).await
+                }
             })
             .await
-            .and_then(|answer| translate::answer(txn, &answer))
+            .and_then(|answer| translate::answer_all(txns, &answer))
     }
 
     /// The cluster's current revision, by a linearisable read.
