@@ -35,6 +35,14 @@ pub struct Config {
 pub struct Bounds {
     /// Requests worked on at once; more are answered 503.
     pub max_in_flight: usize,
+    /// Transactions that wait for their batch; more are answered 503.
+    pub max_waiting: usize,
+    /// Batches under way at once.
+    pub max_batches: usize,
+    /// Transactions in one batch.
+    pub max_batch: usize,
+    /// Bytes of one batch, about; etcd takes 1.5 MiB.
+    pub max_batch_bytes: usize,
     /// Keys on one lease.
     pub max_keys_per_lease: u32,
     /// Leases remembered for sharing; the oldest is forgotten beyond it.
@@ -44,6 +52,9 @@ pub struct Bounds {
     /// Lengths of holds that leases are granted ahead for; beyond it, those of
     /// the length not used for longest are granted when they are needed.
     pub max_lease_lanes: usize,
+    /// Acquires of unknown outcome that are still being sent; beyond it no new
+    /// one is begun, because its outcome could not be found out either.
+    pub max_unresolved: usize,
     /// Changes remembered for feeds that come back.
     pub change_history: usize,
     /// Feeds open at once.
@@ -67,9 +78,14 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            max_in_flight: 8192,
+            max_in_flight: 16_384,
+            max_waiting: 16_384,
+            max_batches: 2,
+            max_batch: 1024,
+            max_batch_bytes: 1 << 20,
             max_keys_per_lease: 2000,
             max_open_leases: 4096,
+            max_unresolved: 16_384,
             max_lease_grants: 16,
             max_lease_lanes: 32,
             change_history: 100_000,
@@ -170,7 +186,11 @@ impl ServiceConfig for Config {
         }
         let counts = [
             bounds.max_in_flight,
+            bounds.max_waiting,
+            bounds.max_batches,
+            bounds.max_batch,
             bounds.max_open_leases,
+            bounds.max_unresolved,
             bounds.max_lease_grants,
             bounds.max_lease_lanes,
             bounds.change_history,
@@ -181,6 +201,12 @@ impl ServiceConfig for Config {
         ];
         if counts.contains(&0) || bounds.max_sends == 0 || bounds.max_pick_tries == 0 {
             return Err("every key of bounds must be at least 1".into());
+        }
+        // A level of etcd's nested transactions has room for 128 operations.
+        if bounds.max_batch > 2048 || !(65_536..=1_400_000).contains(&bounds.max_batch_bytes) {
+            return Err("bounds.max_batch must be at most 2048, bounds.max_batch_bytes 65536 to \
+                        1400000: etcd takes no larger requests"
+                .into());
         }
         if bounds.max_keys_per_lease < 11 {
             return Err("bounds.max_keys_per_lease must be at least 11: a hold of ten seats and \

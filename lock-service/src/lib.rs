@@ -4,15 +4,18 @@
 //! depends on it. Others speak to it over HTTP (`lock-service-client`).
 //!
 //! From the outside in: `routes` (HTTP) → `engine` (use cases) → `operations`
-//! (the protocol, pure) → `etcd` (the only part that speaks it). Beside them:
+//! (the protocol, pure) → `combiner` (one consensus round for many) → `etcd`
+//! (the only part that speaks it). Beside them:
 //! `mirror` (what etcd holds), `leases`, `crowd` (what is in flight), `picks`.
 
 mod changes;
+pub mod combiner;
 pub mod config;
 pub mod crowd;
 pub mod engine;
 pub mod etcd;
 pub mod fault;
+pub mod freshness;
 pub mod keys;
 pub mod leases;
 pub mod metrics;

@@ -13,6 +13,9 @@ use crate::etcd::{EtcdFault, MemberSpace};
 /// Bucket edges in seconds.
 const EDGES: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
+/// Bucket edges in transactions.
+const BATCH_EDGES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
 /// All metrics; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -56,8 +59,26 @@ pub struct Metrics {
     pub leases_ready: IntCounter,
     /// Holds that waited for their lease.
     pub leases_waited: IntCounter,
+    /// Lengths of holds that leases are granted ahead for.
+    pub lease_lanes: IntGauge,
+    /// Requests that the catch-up read under way is for, and those after it.
+    pub catch_up_waiting: IntGauge,
+    /// Acquires of unknown outcome that are still being sent.
+    pub unresolved: IntGauge,
+    /// Changes remembered for feeds.
+    pub remembered_changes: IntGauge,
+    /// Feeds that ended: the client left, stalled or fell behind.
+    pub feeds_ended: IntCounter,
     /// Requests being worked on.
     pub in_flight: IntGauge,
+    /// Transactions in a batch.
+    pub batch_size: Histogram,
+    /// Batches sent and not answered yet.
+    pub batches_under_way: IntGauge,
+    /// Transactions that wait for their batch.
+    pub combiner_waiting: IntGauge,
+    /// Transactions answered by what another one had just shown.
+    pub answered_beside: IntCounter,
 }
 
 impl Metrics {
@@ -117,6 +138,11 @@ impl Metrics {
             "Holds put on a lease that was ready, or that they waited for.",
             &["lease"],
         )?;
+        let batch_size = Histogram::with_opts(
+            HistogramOpts::new("lock_batch_transactions", "Transactions in a batch sent to etcd.")
+                .buckets(BATCH_EDGES.to_vec()),
+        )?;
+        registry.register(Box::new(batch_size.clone()))?;
         Ok(Self {
             operations: counters(
                 "lock_operations_total",
@@ -173,7 +199,40 @@ impl Metrics {
             grants_on_demand: grants.with_label_values(&["on_demand"]),
             leases_ready: leases.with_label_values(&["ready"]),
             leases_waited: leases.with_label_values(&["waited"]),
+            lease_lanes: gauge(
+                "lock_lease_lanes",
+                "Lengths of holds that leases are granted ahead for.",
+            )?,
+            catch_up_waiting: gauge(
+                "lock_catch_up_waiting",
+                "Requests that wait for a catch-up read.",
+            )?,
+            unresolved: gauge(
+                "lock_unresolved_acquires",
+                "Acquires of unknown outcome that are sent until it is known.",
+            )?,
+            remembered_changes: gauge(
+                "lock_remembered_changes",
+                "Changes remembered for feeds that come back.",
+            )?,
+            feeds_ended: counter(
+                "lock_feeds_ended_total",
+                "Change feeds that ended: the client left, stalled or fell behind.",
+            )?,
             in_flight: gauge("lock_requests_in_flight", "Requests being worked on.")?,
+            batch_size,
+            batches_under_way: gauge(
+                "lock_batches_under_way",
+                "Batches sent to etcd and not answered yet.",
+            )?,
+            combiner_waiting: gauge(
+                "lock_combiner_waiting",
+                "Transactions that wait for their batch.",
+            )?,
+            answered_beside: counter(
+                "lock_answered_beside_total",
+                "Transactions refused by what another one's batch had just shown, unsent.",
+            )?,
         })
     }
 

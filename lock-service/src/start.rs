@@ -9,10 +9,12 @@ use axum::Router;
 use service_kit::Process;
 use tokio::sync::Semaphore;
 
+use crate::combiner::{BatchLimits, Combiner, CombinerLimits};
 use crate::config::{Config, ms};
 use crate::crowd::Crowd;
-use crate::engine::{self, Engine, Freshness};
+use crate::engine::{self, Engine};
 use crate::etcd::{Etcd, EtcdLimits};
+use crate::freshness::Freshness;
 use crate::leases::{LeaseLimits, Leases};
 use crate::metrics::Metrics;
 use crate::mirror::{self, CatchUp, Mirror};
@@ -45,8 +47,19 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         connect: ms(timing.etcd_connect_ms),
         max_sends: bounds.max_sends,
     };
-    let etcd =
-        Etcd::new(&etcd_endpoints, limits, metrics.clone()).await.map_err(StartError::Endpoint)?;
+    let freshness = Arc::new(Freshness::new(ms(timing.fresh_ms)));
+    let etcd = Etcd::new(&etcd_endpoints, limits, freshness.clone(), metrics.clone())
+        .await
+        .map_err(StartError::Endpoint)?;
+    let (combiner, combining) = Combiner::new(
+        etcd.clone(),
+        CombinerLimits {
+            waiting: bounds.max_waiting,
+            under_way: bounds.max_batches,
+            batch: BatchLimits { transactions: bounds.max_batch, bytes: bounds.max_batch_bytes },
+        },
+        metrics.clone(),
+    );
     let mirror = Mirror::new(bounds.change_history, metrics.clone());
     let (catch_up, reader) = CatchUp::new(
         mirror.clone(),
@@ -86,6 +99,7 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
     });
     let engine = Arc::new(Engine {
         etcd: etcd.clone(),
+        combiner,
         mirror: mirror.clone(),
         catch_up: catch_up.clone(),
         leases,
@@ -97,9 +111,11 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         timing,
         answered: AtomicU64::new(0),
         space: space.clone(),
-        freshness: Freshness::new(ms(timing.fresh_ms)),
+        freshness,
     });
 
+    // It ends when nobody can send any more, so that what drains is answered.
+    drop(tokio::spawn(combining));
     let shutdown = background.shutdown();
     drop(background.finish(async move {
         tokio::select! {

@@ -61,6 +61,7 @@ impl Engine {
             replay
         } else {
             self.room()?;
+            self.resolvable()?;
             match &request.choice {
                 Choice::Seats { seats, refuse_orphans } => {
                     let how = (seats.as_slice(), *refuse_orphans);
@@ -98,7 +99,7 @@ impl Engine {
                 then: vec![Op::Delete { key }],
                 otherwise: Vec::new(),
             };
-            self.submit(&txn, until).await?;
+            self.submit(txn, until).await?;
         }
         Ok(None)
     }
@@ -264,8 +265,8 @@ impl Engine {
         let mut leases_tried = 0;
         loop {
             let plan = self.plan(request, &seats, shards_revision, until).await?;
-            let txn = plan.txn();
-            match self.submit(&txn, until).await {
+            let txn = Arc::new(plan.txn());
+            match self.submit(txn.clone(), until).await {
                 Ok(answer) => {
                     let outcome = plan.outcome(&answer)?;
                     if let Acquiring::Conflicts(conflicts) = outcome {
@@ -371,13 +372,14 @@ impl Engine {
 
     /// After an unknown acquire only the very same one is sent until its truth
     /// is known: another choice could give one key two sets of seats.
-    fn find_the_truth(self: &Arc<Self>, txn: Txn, kept: (Option<Turn>, Reserved)) {
+    fn find_the_truth(self: &Arc<Self>, txn: Arc<Txn>, kept: (Option<Turn>, Reserved)) {
         let engine: Shared = self.clone();
         let until = Instant::now() + ms(self.timing.truth_ms);
+        self.metrics.unresolved.inc();
         drop(self.background.finish(async move {
             while Instant::now() < until {
                 let patience = until.min(Instant::now() + ms(engine.timing.operation_ms));
-                match engine.submit(&txn, patience).await {
+                match engine.submit(txn.clone(), patience).await {
                     Ok(answer) => {
                         engine.mirror.reach(answer.revision, until).await;
                         break;
@@ -388,7 +390,17 @@ impl Engine {
                 }
             }
             drop(kept);
+            engine.metrics.unresolved.dec();
         }));
+    }
+
+    /// Refuses to begin what could not be followed to its truth.
+    fn resolvable(&self) -> Result<(), Fault> {
+        let most = i64::try_from(self.bounds.max_unresolved).unwrap_or(i64::MAX);
+        if self.metrics.unresolved.get() >= most {
+            return Err(Fault::Unavailable("too many outcomes are unknown".into()));
+        }
+        Ok(())
     }
 }
 

@@ -23,6 +23,7 @@ pub async fn keep_leases_ahead(engine: Arc<Engine>) {
         if known.is_some() && known != cell {
             tracing::warn!("etcd was restored or rebuilt: its leases are not used any more");
             engine.leases.forget_all();
+            engine.freshness.forget();
         }
         known = cell;
         if engine.gate().is_ok() {

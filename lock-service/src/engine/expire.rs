@@ -116,7 +116,7 @@ impl Engine {
         }
         let plan = RewritePlan { asked: Asked::Expire, at, ending: Ending::Free };
         let until: Instant = self.deadline();
-        let answer = self.submit(&plan.txn(), until).await?;
+        let answer = self.submit(plan.txn(), until).await?;
         let done = matches!(plan.outcome(&answer)?, Landing::Landed(..));
         self.metrics.operation(name, if done { "done" } else { "changed" });
         Ok(Deleted { done, revision: answer.revision })

@@ -28,7 +28,7 @@ impl Engine {
                 Freeing::Done => Freed::Done,
                 Freeing::Confirming => Freed::Confirming,
                 Freeing::Send(plan) => {
-                    if !self.submit(&plan.txn(), until).await?.succeeded {
+                    if !self.submit(plan.txn(), until).await?.succeeded {
                         // Something of the booking moved: look again.
                         continue;
                     }

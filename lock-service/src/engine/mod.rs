@@ -7,7 +7,6 @@ mod acquire;
 mod ahead;
 mod expire;
 mod free;
-mod freshness;
 mod look;
 mod refusals;
 mod rewrite;
@@ -22,12 +21,13 @@ use service_kit::{Background, clock};
 
 pub use ahead::keep_leases_ahead;
 pub use expire::expire;
-pub use freshness::Freshness;
 
+use crate::combiner::Combiner;
 use crate::config::{Bounds, Timing, ms};
 use crate::crowd::Crowd;
 use crate::etcd::{Etcd, EtcdFault};
 use crate::fault::Fault;
+use crate::freshness::Freshness;
 use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::mirror::{CatchUp, Mirror};
@@ -39,6 +39,8 @@ use crate::transaction::{Txn, TxnAnswer};
 pub struct Engine {
     /// The cell.
     pub etcd: Etcd,
+    /// How transactions reach it.
+    pub combiner: Combiner,
     /// What it holds.
     pub mirror: Mirror,
     /// How the mirror is made to decide.
@@ -61,8 +63,8 @@ pub struct Engine {
     pub space: Arc<Space>,
     /// The latest revision that an answer was given at.
     pub answered: AtomicU64,
-    /// How fresh those answers prove the mirror to be.
-    pub freshness: Freshness,
+    /// How fresh etcd's answers prove the mirror to be.
+    pub freshness: Arc<Freshness>,
 }
 
 impl Engine {
@@ -87,11 +89,13 @@ impl Engine {
         self.space.check().map_err(Fault::NoRoom)
     }
 
-    /// The one way a transaction reaches etcd.
-    async fn submit(&self, txn: &Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
-        let (sent, mirrored) = (Instant::now(), self.mirror.revision());
-        let answer = self.etcd.submit(txn, until).await?;
-        self.freshness.note(sent, mirrored, answer.revision);
+    /// The one way an operation's transaction reaches etcd.
+    async fn submit(
+        &self,
+        txn: impl Into<Arc<Txn>>,
+        until: Instant,
+    ) -> Result<TxnAnswer, EtcdFault> {
+        let answer = self.combiner.submit(txn.into(), until).await?;
         self.answered.fetch_max(answer.revision, Ordering::Relaxed);
         Ok(answer)
     }

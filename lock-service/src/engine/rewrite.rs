@@ -120,7 +120,7 @@ impl Engine {
         loop {
             let ending = self.ending(asked, &at, deadline, until).await?;
             let plan = RewritePlan { asked: asked.clone(), at: at.clone(), ending };
-            let answer = match (self.submit(&plan.txn(), until).await, ending) {
+            let answer = match (self.submit(plan.txn(), until).await, ending) {
                 (Err(EtcdFault::LeaseGone), Ending::Held { lease, .. })
                     if leases_tried < MAX_LEASES =>
                 {

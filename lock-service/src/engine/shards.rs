@@ -36,7 +36,7 @@ impl Engine {
             then: vec![Op::Put { key: key.clone(), value, lease: NO_LEASE }],
             otherwise: vec![Op::Get { key }],
         };
-        let answer = self.submit(&txn, self.deadline()).await?;
+        let answer = self.submit(txn, self.deadline()).await?;
         if answer.succeeded {
             return Ok(VersionedShardMap { revision: answer.revision, map: put.map });
         }
@@ -65,7 +65,7 @@ pub(crate) async fn ensure_epoch(etcd: &Etcd, deadline: Duration) -> Result<(), 
         then: vec![Op::Put { key: key.clone(), value: b"1".to_vec(), lease: NO_LEASE }],
         otherwise: vec![Op::Get { key }],
     };
-    let answer = etcd.submit(&txn, Instant::now() + deadline).await?;
+    let answer = etcd.submit(txn, Instant::now() + deadline).await?;
     if answer.succeeded {
         return Ok(());
     }

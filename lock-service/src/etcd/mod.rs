@@ -18,6 +18,7 @@ pub use fault::EtcdFault;
 pub use space::MemberSpace;
 pub use watch::{Watch, WatchBatch, WatchEvent, WatchFault};
 
+use crate::freshness::Freshness;
 use crate::keys::PREFIX;
 use crate::metrics::Metrics;
 use crate::transaction::{Kv, LeaseId, Txn, TxnAnswer};
@@ -44,6 +45,7 @@ pub struct EtcdLimits {
 #[derive(Clone)]
 pub struct Etcd {
     members: Arc<Members>,
+    freshness: Arc<Freshness>,
 }
 
 /// Everything under the prefix at one revision.
@@ -56,16 +58,19 @@ pub struct Listing {
 }
 
 impl Etcd {
-    /// Prepares clients for all members; connects on first use.
+    /// Prepares clients for all members; connects on first use. Every answer's
+    /// revision is told to `freshness`.
     ///
     /// # Errors
     /// When an endpoint is not a URL.
     pub async fn new(
         endpoints: &[String],
         limits: EtcdLimits,
+        freshness: Arc<Freshness>,
         metrics: Metrics,
     ) -> Result<Self, String> {
-        Ok(Self { members: Arc::new(Members::new(endpoints, limits, metrics).await?) })
+        let members = Arc::new(Members::new(endpoints, limits, metrics).await?);
+        Ok(Self { members, freshness })
     }
 
     /// Sends a transaction until its outcome is known, a member refuses it, or
@@ -73,14 +78,37 @@ impl Etcd {
     ///
     /// # Errors
     /// [`EtcdFault::Unknown`] once any sending may have been applied.
-    pub async fn submit(&self, txn: &Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
-        self.members
+    pub async fn submit(&self, txn: Txn, until: Instant) -> Result<TxnAnswer, EtcdFault> {
+        let answers = self.submit_all(&[Arc::new(txn)], until).await?;
+        let none = || EtcdFault::Unknown("an answer without a verdict".into());
+        answers.into_iter().next().ok_or_else(none)
+    }
+
+    /// The same for several at once: all are applied at one revision or none
+    /// is, each with its own verdict. No two of them may write the same key.
+    ///
+    /// # Errors
+    /// See [`Self::submit`]. A definite one means that none was applied, even
+    /// if only one of them is to blame.
+    pub async fn submit_all(
+        &self,
+        txns: &[Arc<Txn>],
+        until: Instant,
+    ) -> Result<Vec<TxnAnswer>, EtcdFault> {
+        let sending = self.freshness.sending(Instant::now());
+        let answer = self
+            .members
             .call("txn", until, |client| {
-                let request = translate::request(txn);
-                async move { client.kv_client().txn(request).await }
+                let request = translate::request_all(txns);
+                async move {
+                    let mut kv = client.kv_client().max_decoding_message_size(MAX_MESSAGE_BYTES);
+                    kv.txn(request).await
+                }
             })
-            .await
-            .and_then(|answer| translate::answer(txn, &answer))
+            .await?;
+        let answers = translate::answer_all(txns, &answer)?;
+        self.freshness.answered(sending, translate::revision(answer.header())?);
+        Ok(answers)
     }
 
     /// The cluster's current revision, by a linearisable read.
@@ -88,6 +116,7 @@ impl Etcd {
     /// # Errors
     /// See [`EtcdFault`]; a read changes nothing.
     pub async fn revision(&self, until: Instant) -> Result<u64, EtcdFault> {
+        let sending = self.freshness.sending(Instant::now());
         let answer = self
             .members
             .call("revision", until, |client| {
@@ -95,7 +124,9 @@ impl Etcd {
                 async move { client.kv_client().get(PREFIX, Some(only_the_header)).await }
             })
             .await?;
-        translate::revision(answer.header())
+        let revision = translate::revision(answer.header())?;
+        self.freshness.answered(sending, revision);
+        Ok(revision)
     }
 
     /// Grants a lease; answers its id and its life in seconds, which may be
