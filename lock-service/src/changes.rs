@@ -61,11 +61,13 @@ pub(crate) async fn changes(
     drop(engine.background.finish(async move {
         feed.metrics.feed_clients.inc();
         let clients = feed.metrics.feed_clients.clone();
+        let ended = feed.metrics.feeds_ended.clone();
         tokio::select! {
             () = feed.run() => {}
             () = shutdown.cancelled() => {}
         }
         clients.dec();
+        ended.inc();
     }));
     let body = Body::from_stream(ReceiverStream::new(lines).map(Ok::<_, std::convert::Infallible>));
     Ok(([("content-type", "application/x-ndjson")], body).into_response())

@@ -85,6 +85,10 @@ impl<P: Clone> Buckets<P> {
         self.open.len()
     }
 
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.steady).count()
+    }
+
     pub(super) const fn in_flight(&self) -> usize {
         self.in_flight
     }

@@ -148,6 +148,8 @@ impl Leases {
             let now = Instant::now();
             buckets.tidy(now);
             self.grant_missing(buckets, now);
+            let lanes = i64::try_from(buckets.lanes()).unwrap_or(i64::MAX);
+            self.shared.metrics.lease_lanes.set(lanes);
         });
     }
 

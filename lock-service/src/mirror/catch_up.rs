@@ -30,14 +30,18 @@ impl CatchUp {
         metrics: Metrics,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (ask, mut asked) = mpsc::channel::<Waiter>(queue);
+        let waiting = metrics.catch_up_waiting.clone();
         let reader = async move {
             let mut waiters = Vec::new();
             while asked.recv_many(&mut waiters, queue).await > 0 {
+                let count = waiters.len().saturating_add(asked.len());
+                waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
                 let read = etcd.revision(Instant::now() + deadline).await;
                 for waiter in waiters.drain(..) {
                     // Who has gone does not need the answer.
                     let _ = waiter.send(read.clone());
                 }
+                waiting.set(i64::try_from(asked.len()).unwrap_or(i64::MAX));
             }
         };
         (Self { ask, mirror, metrics }, reader)

@@ -92,6 +92,12 @@ impl History {
         });
     }
 
+    /// How many changes are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.with(|ring| ring.changes.len())
+    }
+
     /// The changes after a revision: about `at_most`, but never part of a revision.
     #[must_use]
     pub fn since(&self, revision: u64, at_most: usize) -> Since {

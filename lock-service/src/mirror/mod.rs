@@ -138,6 +138,8 @@ impl Mirror {
         } else {
             self.shared.history.push(changes);
         }
+        let remembered = i64::try_from(self.shared.history.remembered()).unwrap_or(i64::MAX);
+        self.shared.metrics.remembered_changes.set(remembered);
         let [held, confirming, sold] = state.totals();
         drop(state);
         self.shared.reached.send_replace(revision);
