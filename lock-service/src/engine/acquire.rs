@@ -355,14 +355,8 @@ impl Engine {
         Ok(AcquirePlan { booking, performance, seats, lease, shards_revision })
     }
 
-    fn keep_until_seen(self: &Arc<Self>, revision: u64, kept: (Option<Turn>, Reserved)) {
-        let engine: Shared = self.clone();
-        let until = Instant::now() + ms(self.timing.operation_ms);
-        // Nobody waits for this; it only lets go.
-        drop(self.background.finish(async move {
-            engine.mirror.reach(revision, until).await;
-            drop(kept);
-        }));
+    fn keep_until_seen(&self, revision: u64, kept: (Option<Turn>, Reserved)) {
+        self.mirror.keep(revision, Instant::now() + ms(self.timing.operation_ms), kept);
     }
 
     /// After an unknown acquire only the very same one is sent until its truth

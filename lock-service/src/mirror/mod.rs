@@ -7,6 +7,7 @@
 mod catch_up;
 mod feed;
 mod follow;
+mod kept;
 mod state;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +23,7 @@ pub use state::{Change, State};
 
 use crate::etcd::{Listing, WatchBatch};
 use crate::metrics::Metrics;
+use kept::Kept;
 
 /// That the mirror was current: etcd's own revision at `as_of` was reached.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +48,8 @@ struct Shared {
     /// The revision reached; 0 until the first listing.
     reached: watch::Sender<u64>,
     confirmed: watch::Sender<Option<Confirmed>>,
+    /// What is let go when a revision is reached.
+    kept: Kept,
     /// The watch does not deliver: open another.
     lagging: Notify,
     /// The revisions of etcd went back: list again.
@@ -62,6 +66,7 @@ impl Mirror {
             history: History::new(history),
             reached: watch::Sender::new(0),
             confirmed: watch::Sender::new(None),
+            kept: Kept::default(),
             lagging: Notify::new(),
             distrusted: Notify::new(),
             metrics,
@@ -114,6 +119,13 @@ impl Mirror {
         tokio::time::timeout_at(until.into(), reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
+    /// Drops something once a revision is reached, or the deadline has passed.
+    pub fn keep(&self, revision: u64, until: Instant, what: impl Send + 'static) {
+        self.shared.kept.keep(revision, until, Box::new(what));
+        // It may have been reached since it was looked at.
+        self.shared.kept.let_go(self.revision());
+    }
+
     fn confirm(&self, confirmed: Confirmed) {
         self.shared.confirmed.send_replace(Some(confirmed));
     }
@@ -141,6 +153,7 @@ impl Mirror {
         let [held, confirming, sold] = state.totals();
         drop(state);
         self.shared.reached.send_replace(revision);
+        self.shared.kept.let_go(revision);
         self.shared.metrics.seats(held, confirming, sold);
         self.shared.metrics.mirror_revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
     }
