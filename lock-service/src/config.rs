@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use service_kit::{ListenConfig, ServiceConfig};
 
+use crate::leases::SAME_LENGTH;
+
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +47,11 @@ pub struct Bounds {
     pub max_keys_per_lease: u32,
     /// Leases remembered for sharing; the oldest is forgotten beyond it.
     pub max_open_leases: usize,
+    /// Lease grants in flight; whoever needs one more waits for one of these.
+    pub max_lease_grants: usize,
+    /// Lengths of holds that leases are granted ahead for; beyond it, those of
+    /// the length not used for longest are granted when they are needed.
+    pub max_lease_lanes: usize,
     /// Changes remembered for feeds that come back.
     pub change_history: usize,
     /// Feeds open at once.
@@ -57,7 +64,11 @@ pub struct Bounds {
     pub max_sends: u32,
     /// How many choices are tried for one pick before giving up.
     pub max_pick_tries: u32,
-    /// Overdue holds deleted at once.
+    /// The space each etcd member may use, in bytes: its `--quota-backend-bytes`.
+    pub space_quota_bytes: u64,
+    /// From so many percent of it on no new seats are taken or confirmed.
+    pub max_space_percent: u8,
+    /// Overdue holds that are being deleted at the same time.
     pub max_expiring: usize,
 }
 
@@ -71,13 +82,17 @@ impl Default for Bounds {
             max_batch_bytes: 1 << 20,
             max_keys_per_lease: 2000,
             max_open_leases: 4096,
+            max_lease_grants: 16,
+            max_lease_lanes: 32,
             change_history: 100_000,
             max_feed_clients: 256,
             feed_queue: 64,
             max_plans: 256,
             max_sends: 6,
             max_pick_tries: 8,
-            max_expiring: 64,
+            space_quota_bytes: 2 << 30,
+            max_space_percent: 80,
+            max_expiring: 512,
         }
     }
 }
@@ -106,6 +121,16 @@ pub struct Timing {
     pub lease_lead_ms: u64,
     /// A lease is not used for a hold whose deadline is longer than this before its end.
     pub lease_lag_ms: u64,
+    /// A hopeless request is refused from a mirror that is known to have been
+    /// current so long ago or less; 0: etcd is always asked.
+    pub fresh_ms: u64,
+    /// Between two looks at the space of etcd's members.
+    pub space_every_ms: u64,
+    /// How long before it will be needed a lease is granted, while holds of its
+    /// length keep coming.
+    pub lease_ahead_ms: u64,
+    /// Holds of a length have stopped coming when there was none for so long.
+    pub lease_idle_ms: u64,
     /// What is left of a hold, at least, after a confirm that was not sent.
     pub step_back_ms: u64,
     /// A feed's client that takes nothing for so long is cut off.
@@ -125,6 +150,10 @@ impl Default for Timing {
             expire_grace_ms: 2000,
             lease_lead_ms: 150,
             lease_lag_ms: 1200,
+            fresh_ms: 250,
+            space_every_ms: 1000,
+            lease_ahead_ms: 400,
+            lease_idle_ms: 10_000,
             step_back_ms: 15_000,
             feed_stall_ms: 5000,
         }
@@ -157,6 +186,8 @@ impl ServiceConfig for Config {
             bounds.max_batches,
             bounds.max_batch,
             bounds.max_open_leases,
+            bounds.max_lease_grants,
+            bounds.max_lease_lanes,
             bounds.change_history,
             bounds.max_feed_clients,
             bounds.feed_queue,
@@ -180,12 +211,25 @@ impl ServiceConfig for Config {
         if timing.etcd_call_ms > timing.operation_ms {
             return Err("timing.etcd_call_ms must not exceed timing.operation_ms".into());
         }
-        if timing.lease_lag_ms < timing.lease_lead_ms + 1000 {
-            return Err(
+        if ms(timing.lease_lag_ms) < ms(timing.lease_lead_ms + 1000) + SAME_LENGTH {
+            return Err(format!(
                 "timing.lease_lag_ms must exceed timing.lease_lead_ms by a second, etcd's \
-                        granularity"
-                    .into(),
+                 granularity, and {SAME_LENGTH:?}"
+            ));
+        }
+        if bounds.space_quota_bytes < 1 << 20 || !(1..=99).contains(&bounds.max_space_percent) {
+            return Err(
+                "bounds.space_quota_bytes must be at least 1 MiB, max_space_percent 1 to 99".into(),
             );
+        }
+        if timing.space_every_ms == 0 {
+            return Err("timing.space_every_ms must be at least 1".into());
+        }
+        if timing.fresh_ms > 1000 {
+            return Err("timing.fresh_ms must be at most 1000".into());
+        }
+        if !(40..=1000).contains(&timing.lease_ahead_ms) {
+            return Err("timing.lease_ahead_ms must be 40 to 1000".into());
         }
         if timing.pulse_ms == 0 || timing.expire_every_ms == 0 || timing.pulse_ms > 500 {
             return Err(

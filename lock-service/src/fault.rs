@@ -1,10 +1,16 @@
 //! Why a request got no verdict, and the one place where that becomes a problem body.
 
+use std::time::Duration;
+
 use seat_model::Code;
 use service_kit::ApiProblem;
 
 use crate::etcd::EtcdFault;
 use crate::record::Nonsense;
+use crate::space::NoRoom;
+
+/// When to come again to a store without space.
+const WITHOUT_ROOM: Duration = Duration::from_secs(5);
 
 /// Why there is no verdict.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -12,6 +18,9 @@ pub enum Fault {
     /// Something is away and nothing was written.
     #[error("{0}")]
     Unavailable(String),
+    /// Etcd has no space to spare, and nothing was written.
+    #[error("etcd has no room: {0}")]
+    NoRoom(NoRoom),
     /// It was sent and no answer came: the same request may be sent again.
     #[error("{0}")]
     Unknown(String),
@@ -39,9 +48,8 @@ impl From<EtcdFault> for Fault {
     fn from(fault: EtcdFault) -> Self {
         match fault {
             EtcdFault::Unknown(why) => Self::Unknown(why),
-            EtcdFault::Away(_) | EtcdFault::LeaseGone | EtcdFault::NoSpace => {
-                Self::Unavailable(fault.to_string())
-            }
+            EtcdFault::NoSpace => Self::NoRoom(NoRoom::Alarm),
+            EtcdFault::Away(_) | EtcdFault::LeaseGone => Self::Unavailable(fault.to_string()),
             EtcdFault::Compacted | EtcdFault::Refused(_) => Self::Internal(fault.to_string()),
         }
     }
@@ -59,6 +67,11 @@ impl From<Fault> for ApiProblem {
             Fault::Unavailable(why) => {
                 tracing::debug!(why, "unavailable");
                 Self::new(Code::Unavailable, "the seats' store is away; nothing was changed")
+            }
+            Fault::NoRoom(why) => {
+                let detail = format!("the seats' store has no space: {why}; nothing was changed");
+                // Somebody has to make room: no use in asking every second.
+                Self::new(Code::Unavailable, detail).retry_after(WITHOUT_ROOM)
             }
             Fault::Unknown(why) => {
                 tracing::warn!(why, "outcome unknown");

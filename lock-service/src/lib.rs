@@ -23,6 +23,7 @@ pub mod operations;
 pub mod picks;
 pub mod record;
 pub mod routes;
+pub mod space;
 mod start;
 pub mod transaction;
 

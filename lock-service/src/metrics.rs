@@ -8,7 +8,7 @@ use prometheus::{
     Registry,
 };
 
-use crate::etcd::EtcdFault;
+use crate::etcd::{EtcdFault, MemberSpace};
 
 /// Bucket edges in seconds.
 const EDGES: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
@@ -37,10 +37,28 @@ pub struct Metrics {
     pub strays: IntCounter,
     /// Conflicts of picks: a choice that somebody else had by then.
     pub pick_conflicts: IntCounter,
+    /// Hopeless requests answered without asking etcd.
+    pub fast_refusals: IntCounter,
+    /// The space each etcd member may use, in bytes.
+    pub space_quota: IntGauge,
+    /// Whether etcd's space alarm is raised.
+    pub space_alarm: IntGauge,
+    space: IntGaugeVec,
+    space_file: IntGaugeVec,
     /// Seats reserved in memory for requests in flight.
     pub reserved: IntGauge,
     /// Leases open for sharing.
     pub open_leases: IntGauge,
+    /// Leases being granted.
+    pub grants_in_flight: IntGauge,
+    /// Grants begun before anybody needed them.
+    pub grants_ahead: IntCounter,
+    /// Grants that somebody waited for.
+    pub grants_on_demand: IntCounter,
+    /// Holds whose lease was there.
+    pub leases_ready: IntCounter,
+    /// Holds that waited for their lease.
+    pub leases_waited: IntCounter,
     /// Requests being worked on.
     pub in_flight: IntGauge,
     /// Transactions in a batch.
@@ -95,6 +113,26 @@ impl Metrics {
                 .buckets(BATCH_EDGES.to_vec()),
         )?;
         registry.register(Box::new(batch_size.clone()))?;
+        let by_member = |name: &str, help: &str| {
+            let metric = IntGaugeVec::new(Opts::new(name, help), &["member"])?;
+            registry.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let space =
+            by_member("lock_etcd_space_bytes", "Space in use, by member in the order configured.")?;
+        let space_file = by_member(
+            "lock_etcd_file_bytes",
+            "Size of the database file, by member in the order configured.",
+        )?;
+        let grants = counters(
+            "lock_lease_grants_total",
+            "Lease grants begun: ahead of their need, or on demand of a hold that waits.",
+            &["why"],
+        )?;
+        let leases = counters(
+            "lock_lease_uses_total",
+            "Holds put on a lease that was ready, or that they waited for.",
+            &["lease"],
+        )?;
         Ok(Self {
             operations: counters(
                 "lock_operations_total",
@@ -130,11 +168,27 @@ impl Metrics {
                 "lock_pick_conflicts_total",
                 "Choices that somebody else had by the time they were tried.",
             )?,
+            fast_refusals: counter(
+                "lock_fast_refusals_total",
+                "Requests for seats that cannot be had, refused from a fresh mirror.",
+            )?,
+            space_quota: gauge(
+                "lock_etcd_space_quota_bytes",
+                "Space that each etcd member may use.",
+            )?,
+            space_alarm: gauge("lock_etcd_alarm", "Whether etcd's space alarm is raised.")?,
+            space,
+            space_file,
             reserved: gauge(
                 "lock_reserved_seats",
                 "Seats that requests in flight are about to take.",
             )?,
             open_leases: gauge("lock_open_leases", "Leases that holds can still be put on.")?,
+            grants_in_flight: gauge("lock_lease_grants_in_flight", "Leases being granted.")?,
+            grants_ahead: grants.with_label_values(&["ahead"]),
+            grants_on_demand: grants.with_label_values(&["on_demand"]),
+            leases_ready: leases.with_label_values(&["ready"]),
+            leases_waited: leases.with_label_values(&["waited"]),
             in_flight: gauge("lock_requests_in_flight", "Requests being worked on.")?,
             batch_size,
             batches_under_way: gauge(
@@ -163,6 +217,21 @@ impl Metrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.seats.with_label_values(&[state]).set(count);
         }
+    }
+
+    /// Shows what a member uses; one that does not say has none to show.
+    pub(crate) fn member_space(&self, member: usize, space: Option<&MemberSpace>) {
+        let member = member.to_string();
+        let member = [member.as_str()];
+        let Some(space) = space else {
+            // They may never have been there.
+            let _ = self.space.remove_label_values(&member);
+            let _ = self.space_file.remove_label_values(&member);
+            return;
+        };
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.space.with_label_values(&member).set(bytes(space.used_bytes));
+        self.space_file.with_label_values(&member).set(bytes(space.file_bytes));
     }
 
     pub(crate) fn etcd_answered(&self, call: &'static str, took: Duration) {

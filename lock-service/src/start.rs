@@ -12,13 +12,14 @@ use tokio::sync::Semaphore;
 use crate::combiner::{BatchLimits, Combiner, CombinerLimits};
 use crate::config::{Config, ms};
 use crate::crowd::Crowd;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Freshness};
 use crate::etcd::{Etcd, EtcdLimits};
 use crate::leases::{LeaseLimits, Leases};
 use crate::metrics::Metrics;
 use crate::mirror::{self, CatchUp, Mirror};
 use crate::picks::Plans;
 use crate::routes::{self, App};
+use crate::space::{self, Space};
 
 /// Why the service could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +70,36 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         max_open: bounds.max_open_leases,
         lead: ms(timing.lease_lead_ms),
         lag: ms(timing.lease_lag_ms),
+        max_grants: bounds.max_lease_grants,
+        max_lanes: bounds.max_lease_lanes,
+        ahead: ms(timing.lease_ahead_ms),
+        idle: ms(timing.lease_idle_ms),
     };
+    let leases = Leases::new(
+        etcd.clone(),
+        lease_limits,
+        ms(timing.operation_ms),
+        background.clone(),
+        metrics.clone(),
+    );
+    let space = Arc::new(Space::new(bounds.space_quota_bytes, bounds.max_space_percent));
+    background.supervise("space", {
+        let (etcd, metrics, space) = (etcd.clone(), metrics.clone(), space.clone());
+        let every = ms(timing.space_every_ms);
+        move || {
+            let (etcd, metrics, space) = (etcd.clone(), metrics.clone(), space.clone());
+            async move {
+                space::watch(&space, &etcd, &metrics, every).await;
+                Ok::<(), Infallible>(())
+            }
+        }
+    });
     let engine = Arc::new(Engine {
         etcd: etcd.clone(),
         combiner,
         mirror: mirror.clone(),
         catch_up: catch_up.clone(),
-        leases: Leases::new(etcd.clone(), lease_limits, metrics.clone()),
+        leases,
         crowd: Crowd::new(metrics.clone()),
         plans: Plans::new(bounds.max_plans),
         background: background.clone(),
@@ -83,6 +107,8 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         bounds,
         timing,
         answered: AtomicU64::new(0),
+        space: space.clone(),
+        freshness: Freshness::new(ms(timing.fresh_ms)),
     });
 
     // It ends when nobody can send any more, so that what drains is answered.
@@ -119,6 +145,16 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
         async move {
             pulse.await;
             Ok::<(), Infallible>(())
+        }
+    });
+    background.supervise("leases", {
+        let engine = engine.clone();
+        move || {
+            let engine = engine.clone();
+            async move {
+                engine::keep_leases_ahead(engine).await;
+                Ok::<(), Infallible>(())
+            }
         }
     });
     background.supervise("expire", {

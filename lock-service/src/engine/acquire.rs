@@ -60,6 +60,7 @@ impl Engine {
         let acquired = if let Some(replay) = self.replay(&request, until).await? {
             replay
         } else {
+            self.room()?;
             match &request.choice {
                 Choice::Seats { seats, refuse_orphans } => {
                     let how = (seats.as_slice(), *refuse_orphans);
@@ -110,6 +111,9 @@ impl Engine {
         turn: Turn,
         until: Instant,
     ) -> Result<Acquired, Fault> {
+        if let Some(conflicts) = self.hopeless(request, seats) {
+            return Ok(Acquired::SeatTaken { conflicts });
+        }
         let prepared = if refuse_orphans {
             let Some(prepared) = self.plans.get(&request.plan) else {
                 return Ok(Acquired::PlanUnknown);

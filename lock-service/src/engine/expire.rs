@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use rand::seq::SliceRandom;
 use seat_model::{BookingId, SeatState};
 use service_kit::clock;
 
@@ -14,6 +15,10 @@ use crate::config::ms;
 use crate::fault::Fault;
 use crate::operations::{Asked, Ending, Landing, RewritePlan};
 use crate::record::BookingSeen;
+
+/// Every instance deletes what is overdue. Each takes its share at random from
+/// so many times as much, or all would be after the same holds.
+const CHOICE: usize = 4;
 
 /// Looks again and again; supervised.
 pub async fn expire(engine: Arc<Engine>) {
@@ -36,27 +41,53 @@ pub async fn expire(engine: Arc<Engine>) {
 impl Engine {
     /// Deletes holds whose deadline plus grace has passed on the wall clock
     /// and that were watched, unchanged, for their whole TTL on the monotonic
-    /// one: a clock that jumps cannot take a hold from anybody (INV-5).
+    /// one: a clock that jumps cannot take a hold from anybody (INV-5). Goes on
+    /// until none is left: where a leader change has stretched the leases of a
+    /// whole on-sale, all of its holds are overdue together.
     async fn expire_overdue(&self) -> Result<(), Fault> {
-        let grace = i64::try_from(self.timing.expire_grace_ms).unwrap_or(i64::MAX);
-        let overdue_ms = clock::now().plus_millis(grace.saturating_neg()).as_millis();
-        let overdue: Vec<BookingSeen> = self.mirror.read(|state| {
-            state
-                .due(overdue_ms)
-                .filter_map(|booking| state.booking(booking))
-                .filter(watched_long_enough)
-                .take(self.bounds.max_expiring)
-                .collect()
-        });
-        let mut deletions = stream::iter(overdue)
-            .map(|seen| self.delete_held(seen, "expire"))
-            .buffer_unordered(self.bounds.max_expiring);
-        while let Some(deleted) = deletions.next().await {
-            if deleted? {
-                self.metrics.expired.inc();
+        loop {
+            let overdue = self.overdue();
+            if overdue.is_empty() {
+                return Ok(());
+            }
+            let mut revision = 0;
+            let mut failed = None;
+            let mut deletions = stream::iter(overdue)
+                .map(|seen| self.delete_held(seen, "expire"))
+                .buffer_unordered(self.bounds.max_expiring);
+            while let Some(deleted) = deletions.next().await {
+                match deleted {
+                    Ok(deleted) => {
+                        revision = revision.max(deleted.revision);
+                        self.metrics.expired.inc_by(u64::from(deleted.done));
+                    }
+                    Err(fault) => failed = Some(fault),
+                }
+            }
+            if let Some(fault) = failed {
+                return Err(fault);
+            }
+            // Or the next round would be after the same ones.
+            if !self.mirror.reach(revision, self.deadline()).await {
+                return Err(Fault::Unavailable("the mirror is behind".into()));
             }
         }
-        Ok(())
+    }
+
+    fn overdue(&self) -> Vec<BookingSeen> {
+        let grace = i64::try_from(self.timing.expire_grace_ms).unwrap_or(i64::MAX);
+        let overdue_ms = clock::now().plus_millis(grace.saturating_neg()).as_millis();
+        let (now, at_once) = (Instant::now(), self.bounds.max_expiring);
+        let due = |state: &crate::mirror::State| -> Vec<BookingId> {
+            state.due(now, overdue_ms).take(at_once.saturating_mul(CHOICE)).collect()
+        };
+        let mut bookings = self.mirror.read(due);
+        bookings.shuffle(&mut rand::rng());
+        bookings.truncate(at_once);
+        self.mirror.read(|state| {
+            let seen = bookings.into_iter().filter_map(|booking| state.booking(booking));
+            seen.filter(watched_long_enough).collect()
+        })
     }
 
     /// Releases seats that a booking took later than its first ones.
@@ -70,7 +101,7 @@ impl Engine {
         for booking in suspects.into_iter().take(self.bounds.max_expiring) {
             for stray in self.mirror.read(|state| state.strays(booking)) {
                 let seats = u64::try_from(stray.seats.len()).unwrap_or(0);
-                if self.delete_held(stray, "release_stray").await? {
+                if self.delete_held(stray, "release_stray").await?.done {
                     self.metrics.strays.inc_by(seats);
                     tracing::error!(%booking, seats, "released stray seats of a booking");
                 }
@@ -79,17 +110,25 @@ impl Engine {
         Ok(())
     }
 
-    async fn delete_held(&self, at: BookingSeen, name: &'static str) -> Result<bool, Fault> {
+    async fn delete_held(&self, at: BookingSeen, name: &'static str) -> Result<Deleted, Fault> {
         if at.record().state != SeatState::Held {
-            return Ok(false);
+            return Ok(Deleted { done: false, revision: 0 });
         }
         let plan = RewritePlan { asked: Asked::Expire, at, ending: Ending::Free };
         let until: Instant = self.deadline();
         let answer = self.submit(plan.txn(), until).await?;
-        let deleted = matches!(plan.outcome(&answer)?, Landing::Landed(..));
-        self.metrics.operation(name, if deleted { "done" } else { "changed" });
-        Ok(deleted)
+        let done = matches!(plan.outcome(&answer)?, Landing::Landed(..));
+        self.metrics.operation(name, if done { "done" } else { "changed" });
+        Ok(Deleted { done, revision: answer.revision })
     }
+}
+
+/// What came of a deletion.
+struct Deleted {
+    /// Whether it was this one that deleted them; else they had moved on.
+    done: bool,
+    /// The revision that shows it.
+    revision: u64,
 }
 
 fn watched_long_enough(seen: &BookingSeen) -> bool {

@@ -4,9 +4,12 @@
 //! Must not know: HTTP, etcd's client.
 
 mod acquire;
+mod ahead;
 mod expire;
 mod free;
+mod freshness;
 mod look;
+mod refusals;
 mod rewrite;
 pub(crate) mod shards;
 
@@ -17,7 +20,9 @@ use std::time::{Duration, Instant};
 use seat_model::Timestamp;
 use service_kit::{Background, clock};
 
+pub use ahead::keep_leases_ahead;
 pub use expire::expire;
+pub use freshness::Freshness;
 
 use crate::combiner::Combiner;
 use crate::config::{Bounds, Timing, ms};
@@ -28,6 +33,7 @@ use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::mirror::{CatchUp, Mirror};
 use crate::picks::Plans;
+use crate::space::Space;
 use crate::transaction::{Txn, TxnAnswer};
 
 /// Everything an operation needs; share it behind an `Arc`.
@@ -54,8 +60,12 @@ pub struct Engine {
     pub bounds: Bounds,
     /// How long everything.
     pub timing: Timing,
+    /// Whether there is room for more.
+    pub space: Arc<Space>,
     /// The latest revision that an answer was given at.
     pub answered: AtomicU64,
+    /// How fresh those answers prove the mirror to be.
+    pub freshness: Freshness,
 }
 
 impl Engine {
@@ -74,13 +84,24 @@ impl Engine {
         }
     }
 
+    /// Refuses what takes space while etcd has none to spare: before a payment
+    /// is authorised for it, and while what is being confirmed can be finished.
+    fn room(&self) -> Result<(), Fault> {
+        self.space.check().map_err(Fault::NoRoom)
+    }
+
     /// The one way an operation's transaction reaches etcd.
     async fn submit(
         &self,
         txn: impl Into<Arc<Txn>>,
         until: Instant,
     ) -> Result<TxnAnswer, EtcdFault> {
+        let (sent, mirrored) = (Instant::now(), self.mirror.revision());
         let answer = self.combiner.submit(txn.into(), until).await?;
+        if answer.succeeded {
+            // A refusal may be by what a batch sent earlier has shown.
+            self.freshness.note(sent, mirrored, answer.revision);
+        }
         self.answered.fetch_max(answer.revision, Ordering::Relaxed);
         Ok(answer)
     }

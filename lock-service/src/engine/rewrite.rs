@@ -96,6 +96,9 @@ impl Engine {
         if let Err(verdict) = admissible(asked, &at, now, epoch) {
             return Ok(*verdict);
         }
+        if matches!(asked, Asked::BeginConfirm { .. }) {
+            self.room()?;
+        }
         let deadline = match asked {
             Asked::Extend => {
                 let record = at.record();

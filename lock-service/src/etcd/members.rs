@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use etcd_client::{Client, ConnectOptions};
+use futures_util::future::join_all;
 
 use super::EtcdLimits;
 use super::fault::EtcdFault;
@@ -95,6 +96,33 @@ impl Members {
             self.pass_over(index);
         }
         Err(unknown.unwrap_or(away))
+    }
+
+    /// Calls every member once, side by side, each with a deadline.
+    pub(super) async fn each<A, F>(
+        &self,
+        kind: &'static str,
+        send: impl Fn(Client) -> F,
+    ) -> Vec<Result<A, EtcdFault>>
+    where
+        F: Future<Output = Result<A, etcd_client::Error>>,
+    {
+        let calls = self.clients.iter().map(|client| {
+            let call = tokio::time::timeout(self.limits.call, send(client.clone()));
+            async move {
+                let started = Instant::now();
+                let answer = call.await.map_or_else(
+                    |_| Err(EtcdFault::Unknown("not answered in time".into())),
+                    |answer| answer.map_err(|error| EtcdFault::sort(&error)),
+                );
+                match &answer {
+                    Ok(_) => self.metrics.etcd_answered(kind, started.elapsed()),
+                    Err(fault) => self.metrics.etcd_failed(kind, fault),
+                }
+                answer
+            }
+        });
+        join_all(calls).await
     }
 
     pub(super) async fn watch(&self, from: u64) -> Result<Watch, WatchFault> {

@@ -5,6 +5,7 @@
 
 mod fault;
 mod members;
+mod space;
 mod translate;
 mod watch;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use etcd_client::{GetOptions, SortOrder, SortTarget};
 
 pub use fault::EtcdFault;
+pub use space::MemberSpace;
 pub use watch::{Watch, WatchBatch, WatchEvent, WatchFault};
 
 use crate::keys::PREFIX;
@@ -185,6 +187,11 @@ impl Etcd {
     /// When no watch could be opened in time.
     pub async fn watch(&self, from: u64) -> Result<Watch, WatchFault> {
         self.members.watch(from).await
+    }
+
+    /// The space of every member, in the order of the endpoints.
+    pub async fn space(&self) -> Vec<Result<MemberSpace, EtcdFault>> {
+        self.members.each("status", space::ask).await
     }
 
     /// Prefers another member from now on: this one seems cut off.

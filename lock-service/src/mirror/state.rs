@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lock_service_client::wire::{PerformanceCounts, ShardMap, VersionedShardMap};
 use seat_model::{BookingId, PerformanceId, PublicSeatState, SeatId, SeatState, UserId};
@@ -41,7 +41,7 @@ struct Entry {
 struct BookingIndex {
     seats: Vec<(PerformanceId, SeatId)>,
     /// Where the booking stands in `due`.
-    due: Option<i64>,
+    due: Option<(Instant, i64)>,
 }
 
 /// The mirror's contents.
@@ -54,8 +54,10 @@ pub struct State {
     bookings: HashMap<BookingId, BookingIndex>,
     customers: HashMap<PerformanceId, HashMap<UserId, u32>>,
     markers: HashMap<BookingId, u64>,
-    /// Held bookings by deadline in milliseconds.
-    due: BTreeSet<(i64, BookingId)>,
+    /// Held bookings: until when they must be watched to have been watched for
+    /// their whole TTL, and their deadline in milliseconds. In this order, so
+    /// that after a restart no look passes over all that cannot be due yet.
+    due: BTreeSet<(Instant, i64, BookingId)>,
     confirming: BTreeSet<BookingId>,
     strays: BTreeSet<BookingId>,
     seats_by_state: [usize; 3],
@@ -182,10 +184,17 @@ impl State {
             .collect()
     }
 
-    /// Held bookings whose deadline is at or before this moment, the earliest first.
-    pub fn due(&self, until_ms: i64) -> impl Iterator<Item = BookingId> + '_ {
-        let due = self.due.iter().take_while(move |(deadline, _)| *deadline <= until_ms);
-        due.map(|(_, booking)| *booking)
+    /// Held bookings whose deadline is at or before a moment of the wall clock
+    /// and that, at one of the monotonic clock, were watched for their whole TTL.
+    pub fn due(&self, now: Instant, until_ms: i64) -> impl Iterator<Item = BookingId> + '_ {
+        let watched = self.due.iter().take_while(move |(watched, ..)| *watched <= now);
+        watched.filter(move |(_, deadline, _)| *deadline <= until_ms).map(|(.., booking)| *booking)
+    }
+
+    /// What is known of a seat that is not free.
+    #[must_use]
+    pub fn record(&self, performance: &PerformanceId, seat: &SeatId) -> Option<&SeatRecord> {
+        Some(&self.performances.get(performance)?.get(seat)?.record)
     }
 
     /// All bookings with seats in `confirming`.
@@ -384,8 +393,12 @@ impl State {
             let due = entries
                 .iter()
                 .filter(|(_, _, entry)| entry.record.state == SeatState::Held)
-                .map(|(_, _, entry)| entry.record.deadline_ms)
-                .min();
+                // A TTL beyond all clocks is never over.
+                .filter_map(|(_, _, Entry { record, since, .. })| {
+                    let watched = since.checked_add(Duration::from_millis(record.ttl_ms))?;
+                    Some((watched, record.deadline_ms))
+                })
+                .max();
             let confirming =
                 entries.iter().any(|(_, _, entry)| entry.record.state == SeatState::Confirming);
             let stray = entries
@@ -396,11 +409,11 @@ impl State {
             place(&mut self.strays, booking, stray);
             let Some(index) = self.bookings.get_mut(&booking) else { continue };
             let before = std::mem::replace(&mut index.due, due);
-            if let Some(deadline) = before {
-                self.due.remove(&(deadline, booking));
+            if let Some((watched, deadline)) = before {
+                self.due.remove(&(watched, deadline, booking));
             }
-            if let Some(deadline) = due {
-                self.due.insert((deadline, booking));
+            if let Some((watched, deadline)) = due {
+                self.due.insert((watched, deadline, booking));
             }
             if empty {
                 self.bookings.remove(&booking);
@@ -477,15 +490,17 @@ mod tests {
         let held = ["A1", "A2"].map(|name| put(name, 1, SeatState::Held, 5, 5)).to_vec();
         let changes = state.apply(held, 5);
         assert_eq!((changes.len(), changes[0].seats.len()), (1, 2));
-        assert_eq!(state.due(11_000).collect::<Vec<_>>(), [booking(1)]);
-        assert_eq!(state.due(10_999).count(), 0);
+        let (now, watched) = (Instant::now(), Instant::now() + Duration::from_secs(10));
+        assert_eq!(state.due(watched, 11_000).collect::<Vec<_>>(), [booking(1)]);
+        assert_eq!(state.due(watched, 10_999).count(), 0, "its deadline has not passed");
+        assert_eq!(state.due(now, 11_000).count(), 0, "it was not watched for its TTL");
         assert_eq!(state.seats_of(&performance(), &ann(), booking(2)), 2);
         assert_eq!(state.seats_of(&performance(), &ann(), booking(1)), 0);
 
         let pinned = ["A1", "A2"].map(|name| put(name, 1, SeatState::Confirming, 5, 7)).to_vec();
         assert!(state.apply(pinned, 7).is_empty(), "the public sees no difference");
         assert_eq!(state.confirming().collect::<Vec<_>>(), [booking(1)]);
-        assert_eq!(state.due(i64::MAX).count(), 0, "what is pinned never runs out");
+        assert_eq!(state.due(watched, i64::MAX).count(), 0, "what is pinned never runs out");
         assert_eq!(state.booking(booking(1)).unwrap().revision(), 7);
 
         let sold = ["A1", "A2"].map(|name| put(name, 1, SeatState::Sold, 5, 8)).to_vec();

@@ -58,7 +58,8 @@ pub(crate) async fn holds_run_out_on_time(world: Arc<World>) {
     }
 }
 
-fn value(booking: seat_model::BookingId, deadline_ms: i64, ttl_ms: u64) -> String {
+/// A hold's value as the service writes it.
+pub(crate) fn value(booking: seat_model::BookingId, deadline_ms: i64, ttl_ms: u64) -> String {
     format!(
         r#"{{"s":"held","b":"{booking}","u":"ann","w":"hamlet","t":"Stalls","p":1,"n":1,"h":"h",
         "a":1,"d":{deadline_ms},"e":{deadline_ms},"c":{deadline_ms},"l":{ttl_ms}}}"#
@@ -78,6 +79,27 @@ pub(crate) async fn a_hold_without_a_lease_is_expired(world: Arc<World>) {
         let late = clock::now().as_millis() - deadline;
         assert!(there.is_some() || late >= 2_000, "deleted {late} ms after the deadline");
         there.is_none()
+    })
+    .await;
+}
+
+pub(crate) async fn a_crowd_of_holds_without_leases_is_expired(world: Arc<World>) {
+    // As a leader change leaves an on-sale: all of them overdue together.
+    let client = world.client();
+    let deadline = clock::now().as_millis() + 2_500;
+    for chunk in 0..30 {
+        let puts = (0..100).map(|n| {
+            let key = format!("/seatlock/v1/seat/stretched/S{chunk}-{n}");
+            (key, value(booking(), deadline, 1_500))
+        });
+        world.etcd.put_all(puts.collect()).await;
+    }
+    wait_for("all of them to be expired", Duration::from_secs(20), || async {
+        let counts = client.counts(&show(), &performance("stretched")).await.unwrap();
+        let late = clock::now().as_millis() - deadline;
+        let there = counts.held.get("Stalls").copied().unwrap_or(0);
+        assert!(there == 3_000 || late >= 2_000, "{there} left {late} ms after their deadline");
+        there == 0
     })
     .await;
 }

@@ -15,8 +15,21 @@ use seat_model::{
     BookingId, Nonce, PerformanceId, Plan, PlanId, SeatId, ShardEpoch, ShardId, ShowId, UserId,
 };
 
+mod etcd;
+
+pub(crate) use etcd::{Etcd, put as etcd_put};
+
 /// A process that dies with its owner.
 pub(crate) struct Running(Child);
+
+impl Running {
+    /// Sends it a signal by its name.
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(id).status();
+        assert!(sent.unwrap().success(), "kill -{name}");
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -26,17 +39,9 @@ impl Drop for Running {
     }
 }
 
-/// A single etcd member; its data survives `stop`.
-pub(crate) struct Etcd {
-    data: tempfile::TempDir,
-    client_port: u16,
-    peer_port: u16,
-    process: Option<Running>,
-}
-
 /// A lock-service process.
 pub(crate) struct Service {
-    _process: Running,
+    process: Running,
     folder: tempfile::TempDir,
     pub(crate) url: String,
     pub(crate) admin: String,
@@ -50,68 +55,6 @@ pub(crate) struct World {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-impl Etcd {
-    pub(crate) fn new() -> Self {
-        let (client_port, peer_port) = (free_port(), free_port());
-        let data = tempfile::tempdir().unwrap();
-        let mut etcd = Self { data, client_port, peer_port, process: None };
-        etcd.start();
-        etcd
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.client_port)
-    }
-
-    pub(crate) fn start(&mut self) {
-        let peer = format!("http://127.0.0.1:{}", self.peer_port);
-        let log = std::fs::File::create(self.data.path().join("log")).unwrap();
-        let child = Command::new("etcd")
-            .args(["--name", "one", "--data-dir"])
-            .arg(self.data.path().join("data"))
-            .args(["--listen-client-urls", &self.url(), "--advertise-client-urls", &self.url()])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("one={peer}")])
-            .args(["--unsafe-no-fsync=true"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
-        let child = child.expect("etcd must be on the path: apt install etcd-server");
-        self.process = Some(Running(child));
-    }
-
-    pub(crate) fn stop(&mut self) {
-        self.process = None;
-    }
-
-    /// Writes a key behind the service's back, over etcd's JSON gateway.
-    pub(crate) async fn put(&self, key: &str, value: &str) {
-        let body = format!(r#"{{"key":"{}","value":"{}"}}"#, base64(key), base64(value));
-        let sent = reqwest::Client::new()
-            .post(format!("{}/v3/kv/put", self.url()))
-            .body(body)
-            .send()
-            .await
-            .unwrap();
-        assert!(sent.status().is_success(), "{sent:?}");
-    }
-}
-
-fn base64(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in text.as_bytes().chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63];
-            out.push(if i <= chunk.len() { digit as char } else { '=' });
-        }
-    }
-    out
 }
 
 impl Drop for Service {
@@ -132,8 +75,8 @@ impl Service {
         let file = folder.path().join("config.toml");
         let text = format!(
             "name = \"lock-service-{port}\"\nlisten = \"127.0.0.1:{port}\"\n\
-             admin_listen = \"127.0.0.1:{admin}\"\netcd_endpoints = [\"{}\"]\n{more}",
-            etcd.url()
+             admin_listen = \"127.0.0.1:{admin}\"\netcd_endpoints = {:?}\n{more}",
+            etcd.urls()
         );
         std::fs::write(&file, text).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
@@ -146,7 +89,7 @@ impl Service {
             .spawn()
             .unwrap();
         Self {
-            _process: Running(child),
+            process: Running(child),
             folder,
             url: format!("http://127.0.0.1:{port}"),
             admin: format!("http://127.0.0.1:{admin}"),
@@ -171,6 +114,11 @@ impl Service {
     pub(crate) fn client(&self) -> LockClient {
         client(&[self])
     }
+
+    /// Stops the process or lets it go on: `STOP` or `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
 }
 
 pub(crate) fn client(services: &[&Service]) -> LockClient {
@@ -184,8 +132,12 @@ pub(crate) fn client(services: &[&Service]) -> LockClient {
 
 impl World {
     pub(crate) async fn start(instances: usize) -> Self {
-        let etcd = Etcd::new();
-        let services: Vec<_> = (0..instances).map(|_| Service::start(&etcd, "")).collect();
+        Self::on(Etcd::new(), instances, "").await
+    }
+
+    /// On this etcd, with more in the services' configuration.
+    pub(crate) async fn on(etcd: Etcd, instances: usize, more: &str) -> Self {
+        let services: Vec<_> = (0..instances).map(|_| Service::start(&etcd, more)).collect();
         for service in &services {
             wait_for("a service to be ready", Duration::from_secs(20), || service.ready()).await;
         }
