@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use seat_model::{Category, Chart, Extension, Plan, Position, Row, Seat, SeatMarks, Size, Zone};
-use seat_picker::Prepared;
+use seat_picker::{Prepared, SeatSet};
 
 /// A hall of zones beside each other, each a list of rows from the front.
 /// Seats stand one unit apart, rows too; zones begin 100 units apart.
@@ -33,6 +33,13 @@ pub(crate) fn hall(zones: &[&[&str]], focal_point: (f64, f64)) -> Prepared {
         }),
     };
     Prepared::new(Arc::new(Chart::new(&plan)))
+}
+
+/// These seats of a hall.
+pub(crate) fn seats(hall: &Prepared, seats: impl IntoIterator<Item = usize>) -> SeatSet {
+    let mut set = hall.no_seats();
+    set.extend(seats);
+    set
 }
 
 fn drawn_row(z: u32, r: u32, row: &str, marks: &mut BTreeMap<String, SeatMarks>) -> Row {
