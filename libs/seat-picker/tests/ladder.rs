@@ -52,6 +52,38 @@ fn on_equal_distance_plan_order_decides() {
 }
 
 #[test]
+fn in_an_uneven_row_the_nearest_need_not_be_beside_the_nearest_of_all() {
+    let hall = hall(&[&["AaAaAaAaAaAaAaAaA"]], (4.0, -20.0));
+    assert_eq!(choose(&hall, wanted(1), &[]), Ok((Step::Adjacent, vec![4])));
+    // 3 and 5 stand back; 2 and 6 would leave those alone.
+    assert_eq!(choose(&hall, wanted(1), &[4]), Ok((Step::Adjacent, vec![0])));
+}
+
+#[test]
+fn on_equal_distance_plan_order_decides_even_where_the_later_row_has_nearer_seats() {
+    let hall = hall(&[&[" AAAA", "AAAAA"]], (0.0, 0.5));
+    assert_eq!(choose(&hall, wanted(2), &[]), Ok((Step::Adjacent, vec![4, 5])));
+    assert_eq!(choose(&hall, wanted(2), &[4]), Ok((Step::Adjacent, vec![0, 1])));
+}
+
+#[test]
+fn a_spread_is_over_rows_that_are_nearly_as_near_and_no_wider_than_asked() {
+    let hall = hall(&[&["AAAAAAAA", "AAAAAAAA", "AAAAAAAA", "AAAAAAAA"]], (3.5, -9.0));
+    let firsts = |choices| -> std::collections::BTreeSet<usize> {
+        (0..64)
+            .map(|seed| {
+                pick(&hall, &wanted(2), &hall.no_seats(), Spread { choices, seed }).unwrap()
+            })
+            .map(|choice| choice.seats[0])
+            .collect()
+    };
+    // Each row offers its middle; the third is two seats' width farther.
+    for (choices, rows) in [(0, vec![3]), (1, vec![3]), (2, vec![3, 11]), (9, vec![3, 11])] {
+        assert_eq!(firsts(choices), rows.into_iter().collect(), "{choices} choices");
+    }
+}
+
+#[test]
 fn neighbours_do_not_sit_across_an_aisle_or_a_tier() {
     let aisle = hall(&[&["AAA   AA"]], (4.0, 0.0));
     assert_eq!(choose(&aisle, wanted(4), &[]), Err(NoChoice::NoAdjacentSeats));
@@ -118,6 +150,9 @@ fn a_free_accessible_seat_is_a_free_neighbour_and_never_lone_itself() {
 #[test]
 fn what_no_plan_could_satisfy_is_told_apart_from_sold_out() {
     let hall = hall(&[&["AAA"]], (0.0, 0.0));
+    let another = seat_picker::SeatSet::new(4);
+    let choice = pick(&hall, &wanted(1), &another, Spread::NONE);
+    assert_eq!(choice, Err(NoChoice::NeverPossible), "the taken seats are another plan's");
     for impossible in [
         wanted(0),
         wanted(11),

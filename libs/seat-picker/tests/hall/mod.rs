@@ -1,5 +1,6 @@
 //! Small halls for the picker's tests, drawn as text: a letter is a seat of
-//! that tier, `*` an accessible seat of the first tier, a blank an aisle.
+//! that tier (a small one: set back a little), `*` an accessible seat of the
+//! first tier, a blank an aisle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,12 +54,12 @@ fn drawn_row(z: u32, r: u32, row: &str, marks: &mut BTreeMap<String, SeatMarks>)
                 marks.insert(guid.clone(), accessible);
                 "A".to_owned()
             }
-            tier => tier.to_string(),
+            tier => tier.to_ascii_uppercase().to_string(),
         };
         seats.push(Seat {
             seat_guid: guid,
             seat_number: x.to_string(),
-            position: Position { x: f64::from(x), y: 0.0 },
+            position: Position { x: f64::from(x), y: if drawn == 'a' { 0.9 } else { 0.0 } },
             category,
             uuid: None,
             radius: None,
