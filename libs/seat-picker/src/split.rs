@@ -1,15 +1,26 @@
 //! Seats apart: the closest ones, first within a section, with as few people
 //! sitting alone as can be. Reached only where no free run is long enough.
 //!
-//! Exact, not greedy: a walk over the free seats in plan order keeps, for every
-//! count still to choose, the best way to choose them. It looks at the nearest
-//! few seats first and widens only while a farther seat could still be better.
+//! A walk over free seats in plan order keeps, for every count still to choose,
+//! the best way to choose them. It looks at the nearest few seats first and
+//! widens while a farther seat could still be better, up to a bound: a pick
+//! must not keep a crowd waiting.
 
+use std::ops::Range;
+
+use crate::free::Free;
 use crate::prepared::{Prepared, TierSeats};
+use crate::seat_set::{WORD, masks, ones};
 use crate::wanted::{Choice, Step, Wanted};
 
 /// How many of the nearest seats are looked at before any more.
 const FIRST_REACH: usize = 16;
+
+/// How many of a section's nearest seats are looked at in the end, free seats
+/// with no free neighbour left out but for the nearest few. Within it a choice
+/// is the best of all; where fewer people would sit alone only beyond it, they
+/// sit alone near by.
+const LAST_REACH: usize = 1024;
 
 /// What one person sitting alone costs: more than any distance. Distances take
 /// 52 bits at most, ten of them 56.
@@ -27,33 +38,33 @@ struct Found {
     seats: Vec<usize>,
 }
 
-/// Free seats to choose from, nearest first, and what the choice would cost
-/// at least if nobody sat alone.
+/// Free seats to choose from, as distance and number, in no order.
 struct Pool {
-    seats: Vec<usize>,
+    seats: Vec<(u64, usize)>,
+    /// The nearest that make up a choice of the right kinds, alone or not.
+    nearest: Vec<usize>,
+    /// No choice costs less.
     at_least: u64,
+    /// The part of it for people who must sit alone.
+    alone: u64,
 }
 
 /// Steps 3 and 4. `None` only where there are too few seats.
-pub(crate) fn apart(
-    prepared: &Prepared,
-    tier: &TierSeats,
-    wanted: &Wanted,
-    taken: &impl Fn(usize) -> bool,
-) -> Option<Choice> {
-    let chooser = Chooser::new(prepared, wanted);
+pub(crate) fn apart(free: Free<'_>, tier: &TierSeats, wanted: &Wanted) -> Option<Choice> {
+    let chooser = Chooser::new(free.prepared, wanted);
     let choice =
         |found: Found, step| Choice { seats: found.seats, step, next_to_each_other: false };
+    let zones = free.prepared.zones.iter();
     let mut pools: Vec<Pool> =
-        tier.zones.iter().filter_map(|zone| chooser.pool(zone, taken)).collect();
+        zones.filter_map(|zone| chooser.pool(free, tier, zone.clone())).collect();
     pools.sort_by_key(|pool| pool.at_least);
     let mut best: Option<Found> = None;
     for pool in pools {
-        let floor = chooser.fewest_alone + pool.at_least;
-        if best.as_ref().is_some_and(|best| best.cost < floor) {
+        if best.as_ref().is_some_and(|best| best.cost < pool.at_least) {
             break;
         }
-        best = match (best, chooser.best_of(&pool)) {
+        let found = chooser.best_of(pool);
+        best = match (best, found) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
@@ -61,72 +72,109 @@ pub(crate) fn apart(
     if let Some(found) = best {
         return Some(choice(found, Step::OneSection));
     }
-    let everywhere = chooser.pool(&tier.all, taken)?;
-    chooser.best_of(&everywhere).map(|found| choice(found, Step::AcrossSections))
+    let everywhere = chooser.pool(free, tier, 0..free.taken.capacity())?;
+    chooser.best_of(everywhere).map(|found| choice(found, Step::AcrossSections))
 }
 
 struct Chooser<'p> {
     prepared: &'p Prepared,
     quantity: usize,
     accessible: usize,
-    /// The cost of those who sit alone in any split: two apart are both alone,
-    /// of three one is; more can sit in pairs.
-    fewest_alone: u64,
 }
 
 impl<'p> Chooser<'p> {
-    fn new(prepared: &'p Prepared, wanted: &Wanted) -> Self {
-        let fewest_alone = match wanted.quantity {
-            1 | 3 => ALONE,
-            2 => 2 * ALONE,
+    const fn new(prepared: &'p Prepared, wanted: &Wanted) -> Self {
+        let (quantity, accessible) = (wanted.quantity as usize, wanted.accessible as usize);
+        Self { prepared, quantity, accessible }
+    }
+
+    /// How many ordinary and accessible seats it takes.
+    const fn needs(&self) -> [usize; 2] {
+        [self.quantity - self.accessible, self.accessible]
+    }
+
+    /// The usable free seats of a range; `None` where they are too few.
+    fn pool(&self, free: Free<'_>, tier: &TierSeats, range: Range<usize>) -> Option<Pool> {
+        let needs = self.needs();
+        let kinds = || tier.kinds.iter().zip(needs).filter(|(_, needed)| *needed > 0);
+        let enough = kinds().all(|(kind, needed)| {
+            let words = masks(range.clone());
+            let counts = words.map(|(i, mask)| kind.word(i) & mask & !free.taken.word(i));
+            counts.map(|word| word.count_ones() as usize).sum::<usize>() >= needed
+        });
+        if !enough {
+            return None;
+        }
+        let usable = masks(range).flat_map(|(i, mask)| {
+            let word = kinds().fold(0, |word, (kind, _)| word | kind.word(i));
+            ones(word & mask & !free.taken.word(i)).map(move |bit| i * WORD + bit)
+        });
+        let mut together = Together::default();
+        for seat in usable {
+            together.add(self.prepared, seat);
+        }
+        together.close_row(self.prepared);
+        let alone = self.fewest_alone(&together) as u64 * ALONE;
+        let mut seats = together.seats;
+        for mut single in together.singles {
+            // Of seats that make nobody company only the nearest can be chosen.
+            keep_nearest(&mut single, self.quantity);
+            seats.append(&mut single);
+        }
+        let mut nearest = Vec::with_capacity(self.quantity);
+        let mut at_least = alone;
+        for (kind, needed) in needs.into_iter().enumerate().filter(|(_, needed)| *needed > 0) {
+            let of_kind = seats.iter().copied();
+            let mut of_kind: Vec<(u64, usize)> = of_kind
+                .filter(|(_, i)| usize::from(self.prepared.accessible(*i)) == kind)
+                .collect();
+            keep_nearest(&mut of_kind, needed);
+            at_least += of_kind.iter().map(|(distance, _)| distance).sum::<u64>();
+            nearest.extend(of_kind.into_iter().map(|(_, seat)| seat));
+        }
+        Some(Pool { seats, nearest, at_least, alone })
+    }
+
+    /// How many sit alone whatever is chosen: two apart are both alone, of
+    /// three one is; more sit in pairs where there are pairs, and of an odd
+    /// number three sit together where there are three.
+    fn fewest_alone(&self, together: &Together) -> usize {
+        let without_company = self.quantity.saturating_sub(together.seats.len());
+        let odd_one = usize::from(self.quantity % 2 == 1 && together.longest < 3);
+        let apart = match self.quantity {
+            2 => 2,
+            1 | 3 => 1,
             _ => 0,
         };
-        let (quantity, accessible) = (wanted.quantity as usize, wanted.accessible as usize);
-        Self { prepared, quantity, accessible, fewest_alone }
+        without_company.max(odd_one).max(apart)
     }
 
-    /// The usable free seats of a list that is sorted nearest first; `None`
-    /// where they are too few.
-    fn pool(&self, nearest_first: &[usize], taken: &impl Fn(usize) -> bool) -> Option<Pool> {
-        let mut left = [self.quantity - self.accessible, self.accessible];
-        let use_kind = left.map(|wanted| wanted > 0);
-        let mut at_least = 0;
-        let mut seats = Vec::new();
-        for &seat in nearest_first {
-            let kind = usize::from(self.prepared.accessible(seat));
-            if !use_kind[kind] || taken(seat) {
-                continue;
-            }
-            if left[kind] > 0 {
-                left[kind] -= 1;
-                at_least += self.prepared.distance(seat);
-            }
-            seats.push(seat);
-        }
-        (left == [0, 0]).then_some(Pool { seats, at_least })
-    }
-
-    fn best_of(&self, pool: &Pool) -> Option<Found> {
+    fn best_of(&self, mut pool: Pool) -> Option<Found> {
         let mut reach = FIRST_REACH;
         loop {
-            let Some(&outside) = pool.seats.get(reach) else {
-                return self.best_among(pool.seats.clone());
-            };
-            let found = self.best_among(pool.seats[..reach].to_vec());
-            // Whoever sits outside sits at least there, the others at best nearest.
-            let others = &pool.seats[..self.quantity - 1];
-            let beyond = self.prepared.distance(outside)
-                + others.iter().map(|&i| self.prepared.distance(i)).sum::<u64>();
-            match found {
-                Some(found) if found.cost < self.fewest_alone + beyond => return Some(found),
-                _ => reach *= 4,
+            if pool.seats.len() <= reach {
+                let all = pool.seats.into_iter().map(|(_, seat)| seat).collect();
+                return self.best_among(all);
             }
+            let (inside, outside, _) = pool.seats.select_nth_unstable(reach);
+            let mut seats: Vec<usize> = inside.iter().map(|(_, seat)| *seat).collect();
+            seats.extend(&pool.nearest);
+            // Whoever sits outside sits at least there, the others at best nearest.
+            nearest_to_front(inside, self.quantity - 1);
+            let others = &inside[..self.quantity - 1];
+            let beyond = outside.0 + others.iter().map(|(distance, _)| distance).sum::<u64>();
+            let found = self.best_among(seats)?;
+            if found.cost < pool.alone + beyond || reach >= LAST_REACH {
+                return Some(found);
+            }
+            reach *= 4;
         }
     }
 
     /// The best choice among these seats.
     fn best_among(&self, mut seats: Vec<usize>) -> Option<Found> {
         seats.sort_unstable();
+        seats.dedup();
         let states = (self.quantity + 1) * (self.accessible + 1) * 3;
         let mut after = vec![NEVER; states];
         after[self.state(0, 0, Last::Not)] = 0;
@@ -196,12 +244,60 @@ impl<'p> Chooser<'p> {
 
     /// Whether the next seat of the list is the neighbour of this one.
     fn linked(&self, seats: &[usize], i: usize) -> bool {
-        let block = |seat: usize| self.prepared.chart().seats[seat].block;
-        seats.get(i + 1).is_some_and(|&next| next == seats[i] + 1 && block(next) == block(seats[i]))
+        let next = seats.get(i + 1);
+        next.is_some_and(|&next| next == seats[i] + 1 && self.prepared.linked.contains(seats[i]))
     }
 
     fn state(&self, left: usize, special: usize, last: Last) -> usize {
         (left * (self.accessible + 1) + special) * 3 + last as usize
+    }
+}
+
+/// Usable seats in plan order, told apart by whether they have a usable neighbour.
+#[derive(Default)]
+struct Together {
+    /// Those that have.
+    seats: Vec<(u64, usize)>,
+    /// Those that have none: ordinary and accessible.
+    singles: [Vec<(u64, usize)>; 2],
+    /// How many sit in the longest row of neighbours.
+    longest: usize,
+    /// The row that may go on: where it began in `seats`.
+    begun: usize,
+}
+
+impl Together {
+    fn add(&mut self, prepared: &Prepared, seat: usize) {
+        let last = self.seats[self.begun..].last();
+        if last.is_none_or(|&(_, last)| last + 1 != seat || !prepared.linked.contains(last)) {
+            self.close_row(prepared);
+        }
+        self.seats.push((prepared.distance(seat), seat));
+    }
+
+    /// The row goes no farther; a row of one is none.
+    fn close_row(&mut self, prepared: &Prepared) {
+        let length = self.seats.len() - self.begun;
+        self.longest = self.longest.max(length);
+        if length == 1
+            && let Some(single) = self.seats.pop()
+        {
+            self.singles[usize::from(prepared.accessible(single.1))].push(single);
+        }
+        self.begun = self.seats.len();
+    }
+}
+
+/// The nearest so many, in no order.
+fn keep_nearest(seats: &mut Vec<(u64, usize)>, count: usize) {
+    nearest_to_front(seats, count);
+    seats.truncate(count);
+}
+
+/// Brings the nearest so many to the front.
+fn nearest_to_front(seats: &mut [(u64, usize)], count: usize) {
+    if count < seats.len() {
+        seats.select_nth_unstable(count);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lock_service_client::wire::{Acquire, Acquired, Choice, PricedSeat};
 use seat_model::{SeatId, SeatState};
-use seat_picker::{MAX_QUANTITY, NoChoice, Prepared, Wanted};
+use seat_picker::{MAX_QUANTITY, NoChoice, Prepared, Spread, Wanted};
 use service_kit::clock;
 
 use super::{Engine, Shared, moment};
@@ -118,6 +118,7 @@ impl Engine {
             let Some(prepared) = self.plans.get(&request.plan) else {
                 return Ok(Acquired::PlanUnknown);
             };
+            self.mirror.chart(&request.performance, &prepared, self.bounds.max_charts);
             self.see_own_writes(until).await;
             Some(prepared)
         } else {
@@ -127,11 +128,8 @@ impl Engine {
         let reserve = || {
             self.reserve(request, |state, _| {
                 if let Some(prepared) = &prepared {
-                    let taken = state.taken_in(&request.performance);
-                    // Whoever asks for taken seats hears that, not about orphans.
-                    if !names.iter().any(&taken)
-                        && let Some(singles) = singles(prepared, &names, taken)
-                    {
+                    let taken = state.taken(&request.performance, prepared);
+                    if let Some(singles) = singles(prepared, &names, &taken) {
                         return Err(NotReserved::Singles(singles));
                     }
                 }
@@ -176,20 +174,22 @@ impl Engine {
         let mut turn = Some(turn);
         let mut tries = 0;
         let mut current = false;
+        self.mirror.chart(&request.performance, &prepared, self.bounds.max_charts);
         self.see_own_writes(until).await;
         while tries < self.bounds.max_pick_tries && Instant::now() < until {
             let reserved = self.reserve(request, |state, in_flight| {
-                let taken = state.taken_in(&request.performance);
-                let reserved = in_flight.reserved(&request.performance);
-                choose(&prepared, &wanted, taken, &reserved).map_err(NotReserved::NoPick)
+                let taken = state.taken(&request.performance, &prepared);
+                // As wide as there are others: alone one gets the best.
+                let choices = in_flight.requests(&request.performance) + 1;
+                let spread = Spread { choices, seed: rand::random() };
+                let reserved = in_flight.reserved(&request.performance, &prepared);
+                choose(&prepared, &wanted, &taken, reserved, spread).map_err(NotReserved::NoPick)
             });
             let (reserved, seats) = match reserved {
                 Ok(reserved) => reserved,
                 Err(NotReserved::NoPick(NoPick::Crowded)) => {
                     let pause = until.min(Instant::now() + CROWD_PAUSE);
-                    let nobody =
-                        |in_flight: &InFlight| in_flight.reserved(&request.performance).is_empty();
-                    self.crowd.let_go(pause, nobody).await;
+                    self.crowd.let_go(&request.performance, pause).await;
                     current = false;
                     continue;
                 }
@@ -231,7 +231,7 @@ impl Engine {
     fn reserve(
         &self,
         request: &Acquire,
-        choose: impl FnOnce(&State, &InFlight) -> Result<Vec<SeatId>, NotReserved>,
+        choose: impl FnOnce(&State, &mut InFlight) -> Result<Vec<SeatId>, NotReserved>,
     ) -> Result<(Reserved, Vec<SeatId>), NotReserved> {
         let Acquire { performance, booking, user, max_seats_per_customer, .. } = request;
         self.crowd.reserve(performance, *booking, user, |in_flight| {

@@ -5,6 +5,7 @@
 //! seat changes hands only by a transaction that compares.
 
 mod catch_up;
+mod charts;
 mod feed;
 mod follow;
 mod kept;
@@ -13,7 +14,8 @@ mod state;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use seat_model::Timestamp;
+use seat_model::{PerformanceId, Timestamp};
+use seat_picker::Prepared;
 use tokio::sync::{Notify, watch};
 
 pub use catch_up::CatchUp;
@@ -77,6 +79,17 @@ impl Mirror {
     /// Looks at the contents. Keep it short: the watch waits meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps the taken seats of a performance ready for picking by this plan
+    /// from now on; of at most so many performances. Looks at every taken seat
+    /// the first time, and at nothing after that.
+    pub fn chart(&self, performance: &PerformanceId, prepared: &Arc<Prepared>, at_most: usize) {
+        if self.read(|state| state.charted(performance, prepared)) {
+            return;
+        }
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.chart(performance, prepared, at_most);
     }
 
     /// The changes remembered for feeds.
