@@ -210,7 +210,7 @@ impl Bench<'_> {
         let with_deadline = seats.iter().filter(|found| found.deadline_ms.is_some());
         let leases = with_deadline.map(|found| found.lease).collect();
         let lease_ends = self.truth.lease_ends(leases).await?;
-        let store = Store { seats, lease_ends };
+        let store = Store { seats, lease_ends, leases_renewed_ms: 0 };
         let name = format!("holds, {}", system.name());
         let valid = report.add_checks(check_holds(&name, orders, &history, &store));
         self.stage.without_lock_service().await?;

@@ -6,14 +6,19 @@
 
 mod checks;
 mod clock;
+mod hall;
 mod holds;
+mod hot_seat;
+mod leader;
 mod load;
 mod machine;
+mod on_sale;
 mod options;
 mod orders;
 mod ours;
 mod peers;
 mod report;
+mod scale;
 mod stage;
 mod truth;
 mod usage;
@@ -72,6 +77,10 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), Failure> {
         eprintln!("== {benchmark}");
         match benchmark {
             Benchmark::Holds => holds::run(options, report).await?,
+            Benchmark::HotSeat => hot_seat::run(options, report).await?,
+            Benchmark::OnSale => on_sale::run(options, report).await?,
+            Benchmark::Scale => scale::run(options, report).await?,
+            Benchmark::Leader => leader::run(options, report).await?,
         }
     }
     Ok(())

@@ -42,6 +42,21 @@ pub(crate) struct Options {
     /// holds: callers at once.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) callers: u32,
+    /// hot-seat: buyers of the one seat.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) buyers: u64,
+    /// on-sale: buyers, each of whom wants a pair.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) crowd: u64,
+    /// on-sale: seats of the tier.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(2..=40_000))]
+    pub(crate) seats: u32,
+    /// scale: live holds, beside 1,000.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=3_000_000))]
+    pub(crate) live: u64,
+    /// scale: holds that run out within one second.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) due: u64,
 }
 
 /// A benchmark.
@@ -49,6 +64,14 @@ pub(crate) struct Options {
 pub(crate) enum Benchmark {
     /// Single-seat holds beside a lease per hold and beside plain puts.
     Holds,
+    /// Everybody wants one seat.
+    HotSeat,
+    /// A crowd buys up a tier, beside SKIP LOCKED.
+    OnSale,
+    /// A million live holds beside a thousand; many that run out at once.
+    Scale,
+    /// etcd's leader is killed under load.
+    Leader,
 }
 
 /// How results are printed.

@@ -5,6 +5,8 @@
 use lock_service_client::wire::{Acquire, Choice, PricedSeat};
 use seat_model::{BookingId, IdError, PerformanceId, PlanId, SeatId, ShowId, UserId};
 
+use crate::clock;
+
 /// A tier, as every plan of a benchmark has it.
 pub(crate) const TIER: &str = "Stalls";
 
@@ -20,7 +22,28 @@ pub(crate) struct Orders {
     show: ShowId,
     performances: Vec<PerformanceId>,
     salt: u64,
-    ttl_ms: u64,
+    ends: Ends,
+    wants: Wants,
+}
+
+/// When holds run out.
+#[derive(Debug, Clone, Copy)]
+enum Ends {
+    /// So many milliseconds after they were taken.
+    After(u64),
+    /// All within the second that begins then, in milliseconds since the epoch.
+    InTheSecond(i64),
+}
+
+/// What an order is for.
+#[derive(Debug, Clone)]
+enum Wants {
+    /// A seat that no other order is for.
+    ItsOwn,
+    /// The seat everybody wants.
+    TheOne,
+    /// So many seats of a plan's tier, whichever are best.
+    Pick(PlanId, u32),
 }
 
 impl Orders {
@@ -33,11 +56,40 @@ impl Orders {
         let performance = |n| PerformanceId::new(format!("{name}-p{n}"));
         let performances = (0..performances.max(1)).map(performance).collect::<Result<_, _>>()?;
         let salt = name.bytes().fold(0x5ea7_10c4, |salt, byte| mix(salt ^ u64::from(byte)));
-        Ok(Self { show: ShowId::new(name)?, performances, salt, ttl_ms: TTL_MS })
+        let (ends, wants) = (Ends::After(TTL_MS), Wants::ItsOwn);
+        Ok(Self { show: ShowId::new(name)?, performances, salt, ends, wants })
     }
 
-    /// The performance and the seat of an order.
+    /// The same for holds that live so long.
+    pub(crate) fn living(self, ttl_ms: u64) -> Self {
+        Self { ends: Ends::After(ttl_ms), ..self }
+    }
+
+    /// The same for holds that all run out within the second that begins then,
+    /// in milliseconds since the epoch.
+    pub(crate) fn due_in_the_second(self, from_ms: i64) -> Self {
+        Self { ends: Ends::InTheSecond(from_ms), ..self }
+    }
+
+    /// The same, everybody for one and the same seat.
+    pub(crate) fn for_one_seat(self) -> Self {
+        Self { wants: Wants::TheOne, ..self }
+    }
+
+    /// The same, for so many of the best seats of a plan.
+    pub(crate) fn picking(self, plan: PlanId, quantity: u32) -> Self {
+        Self { wants: Wants::Pick(plan, quantity), ..self }
+    }
+
+    /// The show.
+    pub(crate) const fn show(&self) -> &ShowId {
+        &self.show
+    }
+
+    /// The performance and the seat of an order for a named one; a pick's is
+    /// only its performance's.
     pub(crate) fn place(&self, n: u64) -> (&PerformanceId, String) {
+        let n = if matches!(self.wants, Wants::TheOne) { 0 } else { n };
         let count = self.performances.len() as u64;
         let index = usize::try_from(n % count).unwrap_or(0);
         (&self.performances[index], format!("S-{}", n / count))
@@ -57,35 +109,42 @@ impl Orders {
         BookingId::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
     }
 
-    /// The hold of one named seat that an order is.
+    /// What lock-service is asked for.
     ///
     /// # Errors
     /// Never for an order's own names.
-    pub(crate) fn named(&self, n: u64) -> Result<Acquire, IdError> {
+    pub(crate) fn acquire(&self, n: u64) -> Result<Acquire, IdError> {
         let (performance, seat) = self.place(n);
-        let seats =
-            vec![PricedSeat { seat: SeatId::new(seat)?, tier: TIER.to_owned(), price: PRICE }];
-        let performance = performance.clone();
-        self.acquire(n, performance, Choice::Seats { seats, refuse_orphans: false })
-    }
-
-    fn acquire(
-        &self,
-        n: u64,
-        performance: PerformanceId,
-        choice: Choice,
-    ) -> Result<Acquire, IdError> {
-        let booking = self.booking(n);
+        let (tier, price) = (TIER.to_owned(), PRICE);
+        let (plan, choice) = match &self.wants {
+            Wants::ItsOwn | Wants::TheOne => {
+                let seats = vec![PricedSeat { seat: SeatId::new(seat)?, tier, price }];
+                (PlanId::new("none")?, Choice::Seats { seats, refuse_orphans: false })
+            }
+            Wants::Pick(plan, quantity) => {
+                let quantity = *quantity;
+                // Apart is better than not at all: no seat may be left over.
+                let accept_split = true;
+                (plan.clone(), Choice::Pick { tier, price, quantity, accessible: 0, accept_split })
+            }
+        };
+        let ttl_ms = match self.ends {
+            Ends::After(ttl_ms) => ttl_ms,
+            Ends::InTheSecond(from) => {
+                let due = from + i64::try_from(mix(n) % 1000).unwrap_or(0);
+                u64::try_from(due - clock::now_ms()).unwrap_or(0)
+            }
+        };
         Ok(Acquire {
-            performance,
+            performance: performance.clone(),
             show: self.show.clone(),
-            plan: PlanId::new("bench")?,
-            booking,
+            plan,
+            booking: self.booking(n),
             user: UserId::new(format!("u{n}"))?,
             body_hash: "bench".to_owned(),
             choice,
-            ttl_ms: self.ttl_ms,
-            max_ms: self.ttl_ms * 3,
+            ttl_ms,
+            max_ms: ttl_ms.saturating_mul(3),
             max_seats_per_customer: 10,
             pin: None,
         })
@@ -121,5 +180,21 @@ mod tests {
         assert!(!bookings.contains(&other.booking(1)));
         assert_eq!(orders.number("run-p9", "S-1"), None);
         assert_eq!(orders.number("run-p1", "X"), None);
+    }
+
+    #[test]
+    fn everybody_may_want_the_same_seat_and_stays_a_booking_of_its_own() {
+        let orders = Orders::new("run", 1).unwrap().for_one_seat();
+        assert_eq!(orders.place(5), orders.place(900));
+        assert_ne!(orders.acquire(5).unwrap().booking, orders.acquire(900).unwrap().booking);
+    }
+
+    #[test]
+    fn holds_due_in_one_second_are_spread_over_it() {
+        let from = clock::now_ms() + 60_000;
+        let orders = Orders::new("run", 1).unwrap().due_in_the_second(from);
+        let ttls: Vec<u64> = (0..200).map(|n| orders.acquire(n).unwrap().ttl_ms).collect();
+        assert!(ttls.iter().all(|ttl| (55_000..61_000).contains(ttl)), "{ttls:?}");
+        assert!(ttls.iter().max().unwrap() - ttls.iter().min().unwrap() > 800);
     }
 }

@@ -77,6 +77,24 @@ impl Stage {
         Ok((0..count).map(|_| LockClient::new(config.clone())).collect::<Result<_, _>>()?)
     }
 
+    /// Where a database is, for an account that may do anything.
+    pub(crate) fn database_url(&self, node: &str) -> Result<String, Failure> {
+        Ok(self.cluster.database_admin_url(node)?)
+    }
+
+    /// A metric of lock-service, summed over its labels and instances.
+    pub(crate) async fn lock_metric(&self, name: &str) -> Result<f64, Failure> {
+        let mut sum = 0.0;
+        for node in self.cluster.nodes()? {
+            let (NodeKind::LockService, Some(admin)) = (node.kind, node.admin_address) else {
+                continue;
+            };
+            let answer = reqwest::get(format!("http://{admin}/metrics")).await?;
+            sum += metric(&answer.text().await?, name).ok_or_else(|| format!("no {name}"))?;
+        }
+        Ok(sum)
+    }
+
     /// Takes lock-service away.
     pub(crate) async fn without_lock_service(&self) -> Result<(), Failure> {
         for node in self.cluster.nodes()? {
@@ -97,6 +115,19 @@ impl Stage {
         Ok(())
     }
 
+    /// Kills the etcd member with this client URL and names its node.
+    pub(crate) async fn kill_etcd_at(&self, url: &str) -> Result<String, Failure> {
+        let is_it = |node: &local_cluster::Node| url.ends_with(&node.address);
+        let node = self.cluster.nodes()?.into_iter().find(is_it).ok_or("no such member")?;
+        self.cluster.kill(&node.name).await?;
+        Ok(node.name)
+    }
+
+    /// Starts a node again and returns when it is healthy.
+    pub(crate) async fn restart(&self, node: &str) -> Result<(), Failure> {
+        Ok(self.cluster.restart(node).await?)
+    }
+
     /// The processes that run.
     pub(crate) fn processes(&self) -> Result<Vec<Watched>, Failure> {
         let nodes = self.cluster.nodes()?.into_iter();
@@ -104,5 +135,27 @@ impl Stage {
             Some(Watched { name: node.name, pid: u32::try_from(node.pid?).ok()? })
         });
         Ok(watched.collect())
+    }
+}
+
+/// The sum of a metric over its labels in Prometheus' text; `None` where it is
+/// not there at all.
+fn metric(text: &str, name: &str) -> Option<f64> {
+    let values = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+    });
+    values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_summed_over_its_labels() {
+        let text = "# HELP a_total x\na_total{v=\"1\"} 2\na_total{v=\"2\"} 3\na_total_more 9\n";
+        assert_eq!(metric(text, "a_total"), Some(5.0));
+        assert_eq!(metric(text, "b_total"), None);
     }
 }

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use etcd_client::{Client, CompactionOptions, ConnectOptions, DeleteOptions, GetOptions, KvClient};
+use etcd_client::{
+    Client, CompactionOptions, ConnectOptions, DeleteOptions, EventType, GetOptions, KvClient,
+    WatchFilterType, WatchOptions,
+};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -110,7 +113,7 @@ impl Truth {
             let options = GetOptions::new().with_range(end_of(prefix)).with_limit(PAGE);
             let page = self.kv().get(from, Some(options)).await?;
             for kv in page.kvs() {
-                found.push(read(prefix, kv)?);
+                found.push(read(kv)?);
             }
             match page.kvs().last() {
                 Some(last) if page.more() => {
@@ -160,6 +163,47 @@ impl Truth {
         Ok(())
     }
 
+    /// Removes the seats under a prefix.
+    ///
+    /// # Errors
+    /// When etcd does not answer.
+    pub(crate) async fn delete_seats(&self, prefix: &str) -> Result<(), Failure> {
+        self.delete(prefix).await.map(drop)
+    }
+
+    /// Watches the seats under a prefix until so many are gone, or until the
+    /// patience is over: each with the moment, in milliseconds since the epoch,
+    /// at which its end was heard of.
+    ///
+    /// # Errors
+    /// When the watch breaks.
+    pub(crate) async fn watch_them_go(
+        &self,
+        prefix: &str,
+        count: usize,
+        patience: Duration,
+    ) -> Result<Vec<(String, i64)>, Failure> {
+        let options =
+            WatchOptions::new().with_range(end_of(prefix)).with_filters([WatchFilterType::NoPut]);
+        let mut watch = self.client.watch_client();
+        let mut stream = watch.watch(prefix, Some(options)).await?;
+        let until = tokio::time::Instant::now() + patience;
+        let mut gone = Vec::with_capacity(count);
+        while gone.len() < count {
+            let Ok(message) = tokio::time::timeout_at(until, stream.message()).await else { break };
+            let Some(message) = message? else { return Err("the watch ended".into()) };
+            let now = clock::now_ms();
+            for event in message.events() {
+                let deleted = event.event_type() == EventType::Delete;
+                if let (true, Some(kv)) = (deleted, event.kv()) {
+                    let key = kv.key_str()?;
+                    gone.push((key.strip_prefix(SEATS).unwrap_or(key).to_owned(), now));
+                }
+            }
+        }
+        Ok(gone)
+    }
+
     /// Page by page: one deletion of a million keys would stop etcd for seconds.
     async fn delete(&self, prefix: &str) -> Result<i64, Failure> {
         let mut kv = self.kv();
@@ -192,7 +236,8 @@ impl Truth {
     }
 }
 
-/// The first key behind all that begin with the prefix, which ends with `/`.
+/// The first key behind all that begin with the prefix, whose last character
+/// is ASCII.
 fn end_of(prefix: &str) -> Vec<u8> {
     let mut end = prefix.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
@@ -201,13 +246,14 @@ fn end_of(prefix: &str) -> Vec<u8> {
     end
 }
 
-fn read(prefix: &str, kv: &etcd_client::KeyValue) -> Result<Found, Failure> {
+fn read(kv: &etcd_client::KeyValue) -> Result<Found, Failure> {
     let key = kv.key_str()?;
-    let (performance, seat) = key
-        .strip_prefix(prefix)
+    let ours = key.strip_prefix(SEATS);
+    let (performance, seat) = ours
+        .or_else(|| key.strip_prefix(peers::PREFIX))
         .and_then(|rest| rest.split_once('/'))
         .ok_or_else(|| format!("{key} is no seat's key"))?;
-    let (booking, deadline_ms) = if prefix == SEATS {
+    let (booking, deadline_ms) = if ours.is_some() {
         let value: SeatValue = serde_json::from_slice(kv.value())?;
         (value.booking, Some(value.deadline_ms))
     } else {

@@ -2,6 +2,8 @@
 //! contract's JSON, every check kept, nothing left running. No speed is
 //! asserted: a slow machine is no fault.
 
+#![expect(clippy::unwrap_used, reason = "all of this is tests")]
+
 use std::process::{Command, Stdio};
 
 use local_cluster::{ClusterError, StartedCluster, StateError};
@@ -63,4 +65,14 @@ fn holds_are_measured_beside_both_peers() {
         }
     }
     assert_eq!(targets(&report), ["P1", "P2"]);
+}
+
+#[test]
+fn the_hot_seat_has_one_winner_in_every_system() {
+    let report = run("hot-seat", &["--buyers", "300"]);
+    let systems = systems(&report);
+    for system in ["lock-service", "etcd lease + txn"] {
+        assert!(systems.contains(&("hot-seat", system)), "{system}");
+    }
+    assert_eq!(targets(&report), ["P4"]);
 }

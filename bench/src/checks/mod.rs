@@ -2,9 +2,13 @@
 //! store. Pure: must not know how either was come by.
 
 mod holds;
+mod sale;
+mod winner;
 
 pub(crate) use holds::{Store, check_holds};
+pub(crate) use sale::{Sale, check_sale};
 use serde::Serialize;
+pub(crate) use winner::check_winner;
 
 /// One question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +22,12 @@ pub(crate) struct Check {
 }
 
 impl Check {
+    /// Kept when two counts are the same.
+    pub(crate) fn same(name: impl Into<String>, found: usize, wanted: usize) -> Self {
+        let detail = format!("{found}, should be {wanted}");
+        Self { name: name.into(), ok: found == wanted, detail }
+    }
+
     /// Kept when there is no fault; a few faults are named.
     pub(crate) fn none(name: impl Into<String>, looked_at: usize, faults: &[String]) -> Self {
         let detail = match faults {

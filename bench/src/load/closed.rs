@@ -13,8 +13,8 @@ use super::{History, Holder, Latency, Measured, Outcome};
 use crate::Failure;
 use crate::usage::{Sample, Watched};
 
-/// How often an order that was told to come again does.
-const MAX_COMINGS: u32 = 30;
+/// How often an order is sent at most.
+const MAX_SENDS: u32 = 60;
 
 /// A run of a closed loop.
 #[derive(Debug, Clone, Copy)]
@@ -78,13 +78,16 @@ impl ClosedLoop {
     }
 }
 
-/// Tries an order until it is told something else than to come again.
+/// Tries an order until it knows what became of it: comes again when it is told
+/// to, and sends again what may be sent again.
 pub(super) async fn last_word<H: Holder>(holder: &H, caller: usize, n: u64) -> Outcome {
-    for _ in 0..MAX_COMINGS {
+    let mut last = Outcome::NotApplied;
+    for _ in 0..MAX_SENDS {
         match holder.hold(caller, n).await {
             Outcome::Busy(after) => tokio::time::sleep(after).await,
+            Outcome::Unknown if H::RESENDABLE => last = Outcome::Unknown,
             outcome => return outcome,
         }
     }
-    Outcome::NotApplied
+    last
 }

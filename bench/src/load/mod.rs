@@ -5,7 +5,9 @@ mod closed;
 mod history;
 mod latency;
 mod open;
+mod rush;
 mod schedule;
+mod stamps;
 mod ticker;
 
 use std::time::Duration;
@@ -14,9 +16,15 @@ pub(crate) use closed::ClosedLoop;
 pub(crate) use history::History;
 pub(crate) use latency::{Latency, median};
 pub(crate) use open::OpenLoop;
+pub(crate) use rush::{Rush, Rushed};
+pub(crate) use stamps::Stamped;
 
 /// Something that takes holds: lock-service, or a peer.
 pub(crate) trait Holder: Send + Sync + 'static {
+    /// Whether an order whose outcome is unknown may be sent again, and then
+    /// learns what became of it.
+    const RESENDABLE: bool = false;
+
     /// Takes the hold of the n-th order. Callers share connections in turn.
     fn hold(&self, caller: usize, n: u64) -> impl Future<Output = Outcome> + Send;
 }

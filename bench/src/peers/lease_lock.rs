@@ -15,21 +15,19 @@ const TTL_S: i64 = 600;
 pub(crate) struct LeaseLock {
     members: Members,
     orders: Orders,
-    /// Whether every order is for the first seat.
-    one_seat: bool,
 }
 
 impl LeaseLock {
-    /// Each order for its own seat.
+    /// Over these connections, in turn.
     pub(crate) const fn new(members: Members, orders: Orders) -> Self {
-        Self { members, orders, one_seat: false }
+        Self { members, orders }
     }
 }
 
 impl Holder for LeaseLock {
     async fn hold(&self, caller: usize, n: u64) -> Outcome {
         let (mut kv, mut leases) = self.members.of(caller);
-        let (performance, seat) = self.orders.place(if self.one_seat { 0 } else { n });
+        let (performance, seat) = self.orders.place(n);
         let key = format!("{PREFIX}{performance}/{seat}");
         let value = self.orders.booking(n).to_string();
         // A lease that was granted or not holds nothing yet.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::checks::Check;
+use crate::load::Rushed;
 use crate::machine::Machine;
 use crate::usage::Used;
 
@@ -118,6 +119,11 @@ impl PerProcess {
     pub(crate) fn of(used: Vec<Used>, operations: f64) -> Vec<Self> {
         let per = |used: Used| Self { cpu_us_per_op: used.cpu_s * 1e6 / operations.max(1.0), used };
         used.into_iter().map(per).collect()
+    }
+
+    /// The same for everybody in a rush.
+    pub(crate) fn of_rush(rushed: &Rushed) -> Vec<Self> {
+        Self::of(rushed.used.clone(), rushed.per_second() * rushed.took.as_secs_f64())
     }
 }
 
