@@ -35,8 +35,6 @@ pub struct Prepared {
     pub(crate) special: SeatSet,
     /// The usual distance between neighbours, in parts.
     spacing: u64,
-    /// The seats of each zone, of whatever tier.
-    pub(crate) zones: Vec<Range<usize>>,
     tiers: Vec<TierSeats>,
 }
 
@@ -45,6 +43,9 @@ pub struct Prepared {
 pub(crate) struct TierSeats {
     /// Ordinary ones and accessible ones.
     pub(crate) kinds: [SeatSet; 2],
+    /// The zones it has seats in, the nearest first: how near its nearest seat
+    /// is, and all the zone's seats, of whatever tier.
+    pub(crate) zones: Vec<(u64, Range<usize>)>,
     /// By size less one, then by how many of them are accessible.
     runs: Vec<Vec<Vec<Patch>>>,
 }
@@ -97,10 +98,17 @@ impl Prepared {
         gaps.sort_unstable();
         let spacing = gaps.get(gaps.len() / 2).copied().unwrap_or(0);
         let mut prepared =
-            Self { chart, distance, before, linked, special, spacing, zones, tiers: Vec::new() };
+            Self { chart, distance, before, linked, special, spacing, tiers: Vec::new() };
         for kinds in kinds {
             let runs = prepared.work_out_runs(&kinds);
-            prepared.tiers.push(TierSeats { kinds, runs });
+            let of_tier = |i: &usize| kinds.iter().any(|kind| kind.contains(*i));
+            let nearest = |zone: &Range<usize>| {
+                zone.clone().filter(of_tier).map(|i| prepared.distance[i]).min()
+            };
+            let zones = zones.iter().filter_map(|zone| Some((nearest(zone)?, zone.clone())));
+            let mut zones: Vec<(u64, Range<usize>)> = zones.collect();
+            zones.sort_unstable_by_key(|(nearest, zone)| (*nearest, zone.start));
+            prepared.tiers.push(TierSeats { kinds, zones, runs });
         }
         prepared
     }

@@ -13,13 +13,13 @@ use crate::prepared::{Prepared, TierSeats};
 use crate::seat_set::{WORD, masks, ones};
 use crate::wanted::{Choice, Step, Wanted};
 
-/// How many of the nearest seats are looked at before any more.
+/// How many of the nearest seats of a kind are looked at before any more.
 const FIRST_REACH: usize = 16;
 
-/// How many of a section's nearest seats are looked at in the end, free seats
-/// with no free neighbour left out but for the nearest few. Within it a choice
-/// is the best of all; where fewer people would sit alone only beyond it, they
-/// sit alone near by.
+/// How many of a section's nearest seats of a kind are looked at in the end,
+/// free seats with no free neighbour left out but for the nearest few. Within
+/// it a choice is the best of all; where fewer people would sit alone only
+/// beyond it, they sit alone near by.
 const LAST_REACH: usize = 1024;
 
 /// What one person sitting alone costs: more than any distance. Distances take
@@ -38,15 +38,14 @@ struct Found {
     seats: Vec<usize>,
 }
 
-/// Free seats to choose from, as distance and number, in no order.
+/// Free seats to choose from.
 struct Pool {
-    seats: Vec<(u64, usize)>,
-    /// The nearest that make up a choice of the right kinds, alone or not.
-    nearest: Vec<usize>,
-    /// No choice costs less.
+    /// Ordinary and accessible ones, as distance and number, in no order.
+    kinds: [Vec<(u64, usize)>; 2],
+    /// The farthest seat of each kind, if everybody gets the nearest.
+    farthest: [u64; 2],
+    /// What that costs, with those who must sit alone: no choice costs less.
     at_least: u64,
-    /// The part of it for people who must sit alone.
-    alone: u64,
 }
 
 /// Steps 3 and 4. `None` only where there are too few seats.
@@ -54,16 +53,14 @@ pub(crate) fn apart(free: Free<'_>, tier: &TierSeats, wanted: &Wanted) -> Option
     let chooser = Chooser::new(free.prepared, wanted);
     let choice =
         |found: Found, step| Choice { seats: found.seats, step, next_to_each_other: false };
-    let zones = free.prepared.zones.iter();
-    let mut pools: Vec<Pool> =
-        zones.filter_map(|zone| chooser.pool(free, tier, zone.clone())).collect();
-    pools.sort_by_key(|pool| pool.at_least);
     let mut best: Option<Found> = None;
-    for pool in pools {
-        if best.as_ref().is_some_and(|best| best.cost < pool.at_least) {
+    for (nearest, zone) in &tier.zones {
+        let floor = chooser.apart() as u64 * ALONE + u64::from(wanted.quantity) * nearest;
+        if best.as_ref().is_some_and(|best| best.cost < floor) {
             break;
         }
-        let found = chooser.best_of(pool);
+        let found = chooser.pool(free, tier, zone.clone());
+        let found = found.and_then(|pool| chooser.best_of(pool));
         best = match (best, found) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -114,57 +111,57 @@ impl<'p> Chooser<'p> {
             together.add(self.prepared, seat);
         }
         together.close_row(self.prepared);
-        let alone = self.fewest_alone(&together) as u64 * ALONE;
-        let mut seats = together.seats;
-        for mut single in together.singles {
+        let mut at_least = self.fewest_alone(&together) as u64 * ALONE;
+        let mut farthest = [0; 2];
+        let Together { mut kinds, singles, .. } = together;
+        for (kind, mut single) in singles.into_iter().enumerate() {
             // Of seats that make nobody company only the nearest can be chosen.
-            keep_nearest(&mut single, self.quantity);
+            nearest_to_front(&mut single, self.quantity);
+            single.truncate(self.quantity);
+            let seats = &mut kinds[kind];
             seats.append(&mut single);
+            nearest_to_front(seats, needs[kind]);
+            for (distance, _) in seats.iter().take(needs[kind]) {
+                at_least += distance;
+                farthest[kind] = farthest[kind].max(*distance);
+            }
         }
-        let mut nearest = Vec::with_capacity(self.quantity);
-        let mut at_least = alone;
-        for (kind, needed) in needs.into_iter().enumerate().filter(|(_, needed)| *needed > 0) {
-            let of_kind = seats.iter().copied();
-            let mut of_kind: Vec<(u64, usize)> = of_kind
-                .filter(|(_, i)| usize::from(self.prepared.accessible(*i)) == kind)
-                .collect();
-            keep_nearest(&mut of_kind, needed);
-            at_least += of_kind.iter().map(|(distance, _)| distance).sum::<u64>();
-            nearest.extend(of_kind.into_iter().map(|(_, seat)| seat));
-        }
-        Some(Pool { seats, nearest, at_least, alone })
+        Some(Pool { kinds, farthest, at_least })
     }
 
-    /// How many sit alone whatever is chosen: two apart are both alone, of
-    /// three one is; more sit in pairs where there are pairs, and of an odd
-    /// number three sit together where there are three.
-    fn fewest_alone(&self, together: &Together) -> usize {
-        let without_company = self.quantity.saturating_sub(together.seats.len());
-        let odd_one = usize::from(self.quantity % 2 == 1 && together.longest < 3);
-        let apart = match self.quantity {
+    /// How many sit alone in any hall: two apart are both alone, of three one is.
+    const fn apart(&self) -> usize {
+        match self.quantity {
             2 => 2,
             1 | 3 => 1,
             _ => 0,
-        };
-        without_company.max(odd_one).max(apart)
+        }
+    }
+
+    /// How many sit alone whatever is chosen here: more sit in pairs where
+    /// there are pairs, and of an odd number three sit together where there
+    /// are three.
+    fn fewest_alone(&self, together: &Together) -> usize {
+        let without_company = self.quantity.saturating_sub(together.count);
+        let odd_one = usize::from(self.quantity % 2 == 1 && together.longest < 3);
+        without_company.max(odd_one).max(self.apart())
     }
 
     fn best_of(&self, mut pool: Pool) -> Option<Found> {
         let mut reach = FIRST_REACH;
         loop {
-            if pool.seats.len() <= reach {
-                let all = pool.seats.into_iter().map(|(_, seat)| seat).collect();
-                return self.best_among(all);
+            let mut seats = Vec::new();
+            for kind in &mut pool.kinds {
+                nearest_to_front(kind, reach);
+                seats.extend(kind.iter().take(reach).map(|(_, seat)| *seat));
             }
-            let (inside, outside, _) = pool.seats.select_nth_unstable(reach);
-            let mut seats: Vec<usize> = inside.iter().map(|(_, seat)| *seat).collect();
-            seats.extend(&pool.nearest);
-            // Whoever sits outside sits at least there, the others at best nearest.
-            nearest_to_front(inside, self.quantity - 1);
-            let others = &inside[..self.quantity - 1];
-            let beyond = outside.0 + others.iter().map(|(distance, _)| distance).sum::<u64>();
             let found = self.best_among(seats)?;
-            if found.cost < pool.alone + beyond || reach >= LAST_REACH {
+            // Whoever sits farther than this costs more, even if all others sit nearest.
+            let spare = found.cost - pool.at_least;
+            for (kind, farthest) in pool.kinds.iter_mut().zip(pool.farthest) {
+                kind.retain(|(distance, _)| *distance <= farthest + spare);
+            }
+            if reach >= LAST_REACH || pool.kinds.iter().all(|kind| kind.len() <= reach) {
                 return Some(found);
             }
             reach *= 4;
@@ -174,7 +171,6 @@ impl<'p> Chooser<'p> {
     /// The best choice among these seats.
     fn best_among(&self, mut seats: Vec<usize>) -> Option<Found> {
         seats.sort_unstable();
-        seats.dedup();
         let states = (self.quantity + 1) * (self.accessible + 1) * 3;
         let mut after = vec![NEVER; states];
         after[self.state(0, 0, Last::Not)] = 0;
@@ -184,7 +180,8 @@ impl<'p> Chooser<'p> {
             let linked = self.linked(&seats, i);
             let take = &mut take[i * states..][..states];
             for left in 0..=self.quantity {
-                for special in 0..=self.accessible.min(left) {
+                // Of neither kind are ever more left to choose than were wanted.
+                for special in left.saturating_sub(self.needs()[0])..=self.accessible.min(left) {
                     for last in [Last::Not, Last::Alone, Last::Accompanied] {
                         let state = self.state(left, special, last);
                         let skipped = after[self.state(left, special, Last::Not)];
@@ -253,45 +250,44 @@ impl<'p> Chooser<'p> {
     }
 }
 
-/// Usable seats in plan order, told apart by whether they have a usable neighbour.
+/// Usable seats in plan order, told apart by whether they have a usable
+/// neighbour, and ordinary ones from accessible ones.
 #[derive(Default)]
 struct Together {
     /// Those that have.
-    seats: Vec<(u64, usize)>,
-    /// Those that have none: ordinary and accessible.
+    kinds: [Vec<(u64, usize)>; 2],
+    /// How many those are.
+    count: usize,
+    /// Those that have none.
     singles: [Vec<(u64, usize)>; 2],
     /// How many sit in the longest row of neighbours.
     longest: usize,
-    /// The row that may go on: where it began in `seats`.
-    begun: usize,
+    /// The row that may go on.
+    row: Range<usize>,
 }
 
 impl Together {
     fn add(&mut self, prepared: &Prepared, seat: usize) {
-        let last = self.seats[self.begun..].last();
-        if last.is_none_or(|&(_, last)| last + 1 != seat || !prepared.linked.contains(last)) {
+        if self.row.is_empty() || self.row.end != seat || !prepared.linked.contains(seat - 1) {
             self.close_row(prepared);
+            self.row = seat..seat;
         }
-        self.seats.push((prepared.distance(seat), seat));
+        self.row.end = seat + 1;
     }
 
     /// The row goes no farther; a row of one is none.
     fn close_row(&mut self, prepared: &Prepared) {
-        let length = self.seats.len() - self.begun;
-        self.longest = self.longest.max(length);
-        if length == 1
-            && let Some(single) = self.seats.pop()
-        {
-            self.singles[usize::from(prepared.accessible(single.1))].push(single);
+        let row = std::mem::take(&mut self.row);
+        let length = row.len();
+        let kinds = if length == 1 { &mut self.singles } else { &mut self.kinds };
+        for seat in row {
+            kinds[usize::from(prepared.accessible(seat))].push((prepared.distance(seat), seat));
         }
-        self.begun = self.seats.len();
+        if length > 1 {
+            self.count += length;
+            self.longest = self.longest.max(length);
+        }
     }
-}
-
-/// The nearest so many, in no order.
-fn keep_nearest(seats: &mut Vec<(u64, usize)>, count: usize) {
-    nearest_to_front(seats, count);
-    seats.truncate(count);
 }
 
 /// Brings the nearest so many to the front.

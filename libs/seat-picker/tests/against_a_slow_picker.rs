@@ -113,7 +113,7 @@ fn real_plans() -> Vec<Plan> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/plans");
     let names = ["race-track-8897.json", "stadium-738.json"];
     let texts = names.iter().filter_map(|name| std::fs::read(folder.join(name)).ok());
-    texts.map(|text| serde_json::from_slice(&text).unwrap()).collect()
+    texts.map(|text| serde_json::from_slice(&text).expect("a seating plan")).collect()
 }
 
 #[test]
