@@ -222,6 +222,13 @@ impl Topology {
         self
     }
 
+    /// Only the nodes of these kinds: what is not measured costs no processor time.
+    #[must_use]
+    pub fn only(mut self, kinds: &[NodeKind]) -> Self {
+        self.nodes.retain(|node| kinds.contains(&node.kind));
+        self
+    }
+
     /// Sets the number of nodes of a kind; kinds there is one of (catalogue,
     /// replica, Redis, load balancer, Prometheus) have 0 or 1.
     pub fn set_count(&mut self, kind: NodeKind, count: usize) {

@@ -63,6 +63,9 @@ pub struct Bounds {
     pub feed_queue: usize,
     /// Seating plans remembered; the one not used for longest is forgotten.
     pub max_plans: usize,
+    /// Performances whose taken seats are kept ready for picking; the one not
+    /// picked from for longest is forgotten. 3 KiB each for 20,000 seats.
+    pub max_charts: usize,
     /// How often an operation is sent while its outcome is unknown.
     pub max_sends: u32,
     /// How many choices are tried for one pick before giving up.
@@ -92,6 +95,7 @@ impl Default for Bounds {
             max_feed_clients: 256,
             feed_queue: 64,
             max_plans: 256,
+            max_charts: 4096,
             max_sends: 6,
             max_pick_tries: 8,
             space_quota_bytes: 2 << 30,
@@ -197,6 +201,7 @@ impl ServiceConfig for Config {
             bounds.max_feed_clients,
             bounds.feed_queue,
             bounds.max_plans,
+            bounds.max_charts,
             bounds.max_expiring,
         ];
         if counts.contains(&0) || bounds.max_sends == 0 || bounds.max_pick_tries == 0 {

@@ -20,6 +20,8 @@ pub mod keys;
 pub mod leases;
 pub mod metrics;
 pub mod mirror;
+#[cfg(test)]
+mod on_sale;
 pub mod operations;
 pub mod picks;
 pub mod record;

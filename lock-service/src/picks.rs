@@ -1,11 +1,11 @@
 //! Best available: the plans this instance was given, and a choice from one of
 //! them around what the mirror shows as taken and what others are about to take.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use seat_model::{Chart, Plan, PlanId, SeatId};
-use seat_picker::{NoChoice, Prepared, Wanted, leaves_single, pick};
+use seat_picker::{NoChoice, Prepared, SeatSet, Spread, Wanted, leaves_single, pick};
 
 /// The plans, made ready; the one not used for longest is forgotten first.
 pub struct Plans {
@@ -62,22 +62,33 @@ pub enum NoPick {
     Crowded,
 }
 
-/// The best seats that are neither taken nor about to be.
+/// The best seats that are neither taken nor about to be. Microseconds: it is
+/// called while nobody else can choose.
 ///
 /// # Errors
 /// See [`NoPick`].
 pub fn choose(
     prepared: &Prepared,
     wanted: &Wanted,
-    taken: impl Fn(&SeatId) -> bool,
-    reserved: &HashSet<&SeatId>,
+    taken: &SeatSet,
+    reserved: Option<&SeatSet>,
+    spread: Spread,
 ) -> Result<Vec<SeatId>, NoPick> {
-    let seats = &prepared.chart().seats;
-    let id = |i: usize| &seats[i].id;
-    match pick(prepared, wanted, |i| taken(id(i)) || reserved.contains(id(i))) {
-        Ok(choice) => Ok(choice.seats.into_iter().map(|i| id(i).clone()).collect()),
-        Err(why) if reserved.is_empty() => Err(NoPick::Truly(why)),
-        Err(_) => match pick(prepared, wanted, |i| taken(id(i))) {
+    let picked = match reserved {
+        Some(reserved) => {
+            let mut away = taken.clone();
+            away.insert_all(reserved);
+            pick(prepared, wanted, &away, spread)
+        }
+        None => pick(prepared, wanted, taken, spread),
+    };
+    match (picked, reserved) {
+        (Ok(choice), _) => {
+            let seats = &prepared.chart().seats;
+            Ok(choice.seats.into_iter().map(|i| seats[i].id.clone()).collect())
+        }
+        (Err(why), None) => Err(NoPick::Truly(why)),
+        (Err(_), Some(_)) => match pick(prepared, wanted, taken, Spread::NONE) {
             Ok(_) => Err(NoPick::Crowded),
             Err(why) => Err(NoPick::Truly(why)),
         },
@@ -85,16 +96,17 @@ pub fn choose(
 }
 
 /// The seats that a hand-picked choice would leave alone, if it is to be
-/// refused for them. Seats that the plan does not have count for nothing.
+/// refused for them; nothing for a choice with taken seats in it, because
+/// whoever asks for those is to hear that first. Seats that the plan does not
+/// have count for nothing.
 #[must_use]
-pub fn singles(
-    prepared: &Prepared,
-    chosen: &[SeatId],
-    taken: impl Fn(&SeatId) -> bool,
-) -> Option<Vec<SeatId>> {
+pub fn singles(prepared: &Prepared, chosen: &[SeatId], taken: &SeatSet) -> Option<Vec<SeatId>> {
     let chart = prepared.chart();
     let numbers: Vec<usize> = chosen.iter().filter_map(|seat| chart.index_of(seat)).collect();
-    let lone = leaves_single(prepared, &numbers, |i| taken(&chart.seats[i].id))?;
+    if numbers.iter().any(|&number| taken.contains(number)) {
+        return None;
+    }
+    let lone = leaves_single(prepared, &numbers, taken)?;
     Some(lone.into_iter().map(|i| chart.seats[i].id.clone()).collect())
 }
 
@@ -130,15 +142,19 @@ mod tests {
         plans.put(plan.clone(), &hall());
         let prepared = plans.get(&plan).unwrap();
         let wanted = Wanted { tier: 0, quantity: 2, accessible: 0, accept_split: false };
-        let (one, two, three) = (id(1), id(2), id(3));
-        let mut reserved = HashSet::new();
-        let found = choose(&prepared, &wanted, |_| false, &reserved);
-        assert_eq!(found.unwrap().len(), 2);
-        reserved.extend([&two, &three]);
-        assert_eq!(choose(&prepared, &wanted, |_| false, &reserved), Err(NoPick::Crowded));
-        let full = |seat: &SeatId| *seat != one;
-        let why = choose(&prepared, &wanted, full, &reserved);
-        assert_eq!(why, Err(NoPick::Truly(NoChoice::SoldOut)));
+        let seats = |numbers: &[usize]| {
+            let mut seats = prepared.no_seats();
+            seats.extend(numbers.iter().copied());
+            seats
+        };
+        let choose = |taken: &[usize], reserved: &[usize]| {
+            let reserved = (!reserved.is_empty()).then(|| seats(reserved));
+            choose(&prepared, &wanted, &seats(taken), reserved.as_ref(), Spread::NONE)
+        };
+        assert_eq!(choose(&[], &[]).unwrap().len(), 2);
+        assert_eq!(choose(&[], &[1, 2]), Err(NoPick::Crowded));
+        assert_eq!(choose(&[1, 2, 3], &[1, 2]), Err(NoPick::Truly(NoChoice::SoldOut)));
+        assert_eq!(choose(&[1, 2], &[]), Err(NoPick::Truly(NoChoice::NoAdjacentSeats)));
         plans.put(PlanId::new("other").unwrap(), &hall());
         assert!(plans.get(&plan).is_none(), "only one is remembered");
     }
@@ -149,8 +165,12 @@ mod tests {
         let plan = PlanId::new("hall").unwrap();
         plans.put(plan.clone(), &hall());
         let prepared = plans.get(&plan).unwrap();
-        let lone = singles(&prepared, &[id(2), id(3)], |_| false);
+        let mut taken = prepared.no_seats();
+        let lone = singles(&prepared, &[id(2), id(3)], &taken);
         assert_eq!(lone, Some(vec![id(1), id(4)]));
-        assert_eq!(singles(&prepared, &[id(1), id(2)], |_| false), None);
+        assert_eq!(singles(&prepared, &[id(1), id(2)], &taken), None);
+        taken.insert(1);
+        let why = singles(&prepared, &[id(2), id(3)], &taken);
+        assert_eq!(why, None, "one of them is taken, and that is what matters");
     }
 }

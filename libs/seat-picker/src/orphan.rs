@@ -4,23 +4,23 @@
 //! the neighbours are does not matter. A free accessible seat counts as a free
 //! neighbour, and is itself never lone: such a place is meant to be taken singly.
 
-use std::ops::Range;
-
 use seat_model::Chart;
 
+use crate::free::Free;
 use crate::prepared::Prepared;
+use crate::seat_set::SeatSet;
 
 /// The lone free seats that taking `seats` would leave and that were not lone
 /// before, in plan order. `seats` are numbers in plan order, in any order;
-/// `taken` tells of a seat whether it is not free before.
+/// `taken` are those that are not free before.
 #[must_use]
-pub fn orphans(chart: &Chart, seats: &[usize], taken: impl Fn(usize) -> bool) -> Vec<usize> {
-    let taken_then = |i: usize| seats.contains(&i) || taken(i);
+pub fn orphans(chart: &Chart, seats: &[usize], taken: &SeatSet) -> Vec<usize> {
+    let taken_then = |i: usize| seats.contains(&i) || taken.contains(i);
     let mut lone: Vec<usize> = seats
         .iter()
         .flat_map(|&i| neighbours(chart, i))
         .flatten()
-        .filter(|&i| is_lone(chart, i, &taken_then) && !is_lone(chart, i, &taken))
+        .filter(|&i| is_lone(chart, i, &taken_then) && !is_lone(chart, i, &|i| taken.contains(i)))
         .collect();
     lone.sort_unstable();
     lone.dedup();
@@ -33,40 +33,21 @@ pub fn orphans(chart: &Chart, seats: &[usize], taken: impl Fn(usize) -> bool) ->
 /// next to each other, of a tier that is among the chosen ones, with as many
 /// accessible seats.
 #[must_use]
-pub fn leaves_single(
-    prepared: &Prepared,
-    seats: &[usize],
-    taken: impl Fn(usize) -> bool,
-) -> Option<Vec<usize>> {
+pub fn leaves_single(prepared: &Prepared, seats: &[usize], taken: &SeatSet) -> Option<Vec<usize>> {
     let chart = prepared.chart();
-    let lone = orphans(chart, seats, &taken);
+    let lone = orphans(chart, seats, taken);
     if lone.is_empty() {
         return None;
     }
-    let quantity = u32::try_from(seats.len()).ok()?;
-    let accessible = seats.iter().map(|&i| u32::from(prepared.accessible(i))).sum();
+    let accessible = seats.iter().filter(|&&i| prepared.accessible(i)).count();
     let mut tiers: Vec<usize> = seats.iter().map(|&i| chart.seats[i].tier).collect();
     tiers.sort_unstable();
     tiers.dedup();
-    let avoidable = tiers.into_iter().any(|tier| {
-        prepared
-            .runs(tier, quantity, accessible)
-            .map(|first| first..first + seats.len())
-            .any(|run| !run.clone().any(&taken) && !run_orphans(chart, run, &taken))
-    });
+    let free = Free { prepared, taken };
+    let avoidable = tiers
+        .into_iter()
+        .any(|tier| free.any_tidy(prepared.runs(tier, seats.len(), accessible), seats.len()));
     avoidable.then_some(lone)
-}
-
-/// Whether taking a free, unbroken run leaves a lone seat at either end.
-pub(crate) fn run_orphans(
-    chart: &Chart,
-    run: Range<usize>,
-    taken: &impl Fn(usize) -> bool,
-) -> bool {
-    let taken_then = |i: usize| run.contains(&i) || taken(i);
-    let [before, _] = neighbours(chart, run.start);
-    let [_, after] = neighbours(chart, run.end - 1);
-    [before, after].into_iter().flatten().any(|i| is_lone(chart, i, &taken_then))
 }
 
 fn is_lone(chart: &Chart, seat: usize, taken: &impl Fn(usize) -> bool) -> bool {

@@ -1,13 +1,16 @@
 //! A chart made ready for picking: distances, and every run of neighbours that
-//! could be a choice, nearest first. Knows nothing of which seats are taken.
+//! could be a choice, row by row, nearest first. Knows nothing of which seats
+//! are taken.
 //!
-//! Sorting once is what makes a pick fast: the best free run is the first one
-//! in the list that is free, so a pick is a walk that mostly stops at once.
+//! Sorting once is what makes a pick fast: rows are looked at in the order of
+//! the best they could offer, and the first that offers it ends the search.
 
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::Arc;
 
 use seat_model::Chart;
 
+use crate::seat_set::{SeatSet, WORD, ones};
 use crate::wanted::MAX_QUANTITY;
 
 /// How many parts of a plan unit are told apart. Whole numbers, so that two
@@ -18,75 +21,108 @@ const PARTS: f64 = 1e6;
 /// Far beyond every plan, and small enough that sums of ten leave a byte free.
 const FARTHEST: f64 = 4e15;
 
-/// A chart prepared for [`crate::pick`]. Immutable but for what it works out
-/// on first use (the runs of each tier and size); share it behind an `Arc`.
+/// A chart prepared for [`crate::pick`]. Immutable; share it behind an `Arc`.
 #[derive(Debug)]
 pub struct Prepared {
     chart: Arc<Chart>,
     distance: Vec<u64>,
+    /// The distances of all seats before this one, added up; wraps around, as
+    /// only differences count.
+    before: Vec<u64>,
+    /// Seats whose neighbour the next one is.
+    pub(crate) linked: SeatSet,
+    /// Accessible seats.
+    pub(crate) special: SeatSet,
+    /// The usual distance between neighbours, in parts.
+    spacing: u64,
     tiers: Vec<TierSeats>,
 }
 
 /// The seats of one tier.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TierSeats {
-    /// All of them, nearest first, then in plan order.
-    pub(crate) all: Vec<usize>,
-    /// The same, zone by zone; zones without a seat of the tier left out.
-    pub(crate) zones: Vec<Vec<usize>>,
-    /// Maximal stretches of neighbours: first seat and one past the last.
-    stretches: Vec<(usize, usize)>,
-    /// By size less one.
-    runs: [OnceLock<Runs>; MAX_QUANTITY as usize],
+    /// Ordinary ones and accessible ones.
+    pub(crate) kinds: [SeatSet; 2],
+    /// The zones it has seats in, the nearest first: how near its nearest seat
+    /// is, and all the zone's seats, of whatever tier.
+    pub(crate) zones: Vec<(u64, Range<usize>)>,
+    /// By size less one, then by how many of them are accessible.
+    runs: Vec<Vec<Vec<Patch>>>,
 }
 
-/// Every run of one size, nearest first, then in plan order.
-#[derive(Debug, Default)]
-pub(crate) struct Runs {
-    /// First seats of runs without an accessible seat.
-    ordinary: Vec<usize>,
-    /// Runs with accessible seats: the first seat and how many there are.
-    mixed: Vec<(usize, u32)>,
+/// Runs of one size that begin within 64 seats of one row: a bit each.
+#[derive(Debug)]
+pub(crate) struct Patch {
+    /// The sum of distances of its nearest run, in parts.
+    pub(crate) floor: u64,
+    /// Bit `i`: there is a run that begins at seat `first + i`.
+    pub(crate) starts: u64,
+    /// The seat of the lowest bit.
+    pub(crate) first: usize,
+    /// The bit of the nearest run, where distances strictly fall up to it and
+    /// never fall after it: then the nearest free run is beside it.
+    pub(crate) valley: Option<u32>,
 }
 
 impl Prepared {
-    /// Prepares a chart: sorts its seats by tier, zone and distance.
+    /// Prepares a chart: milliseconds for a large one.
     #[must_use]
     pub fn new(chart: Arc<Chart>) -> Self {
+        let seats = chart.seats.len();
         let distance: Vec<u64> =
             chart.seats.iter().map(|s| parts(s.place.distance(chart.focal_point))).collect();
-        let mut tiers: Vec<TierSeats> = Vec::new();
-        tiers.resize_with(chart.tiers.len(), TierSeats::default);
-        let mut last_zone = vec![None; tiers.len()];
+        let mut before = vec![0_u64];
+        let (mut linked, mut special) = (SeatSet::new(seats), SeatSet::new(seats));
+        let mut zones: Vec<Range<usize>> = Vec::new();
+        let mut kinds = vec![[SeatSet::new(seats), SeatSet::new(seats)]; chart.tiers.len()];
+        let mut gaps: Vec<u64> = Vec::new();
         for (i, seat) in chart.seats.iter().enumerate() {
-            let Some(tier) = tiers.get_mut(seat.tier) else { continue };
-            tier.all.push(i);
+            before.push(before[i].wrapping_add(distance[i]));
+            if seat.marks.accessible {
+                special.insert(i);
+            }
+            if let Some(kinds) = kinds.get_mut(seat.tier) {
+                kinds[usize::from(seat.marks.accessible)].insert(i);
+            }
+            let last = i.checked_sub(1).map(|i| &chart.seats[i]);
+            if let Some(last) = last.filter(|last| last.block == seat.block) {
+                linked.insert(i - 1);
+                gaps.push(parts(last.place.distance(seat.place)));
+            }
             // Plan order goes zone by zone, so a zone's seats come in one go.
-            if last_zone[seat.tier] != Some(seat.zone) {
-                last_zone[seat.tier] = Some(seat.zone);
-                tier.zones.push(Vec::new());
-            }
-            if let Some(zone) = tier.zones.last_mut() {
-                zone.push(i);
-            }
-            match tier.stretches.last_mut() {
-                Some((_, end)) if *end == i && chart.seats[i - 1].block == seat.block => *end += 1,
-                _ => tier.stretches.push((i, i + 1)),
+            match zones.last_mut() {
+                Some(zone) if last.is_some_and(|last| last.zone == seat.zone) => zone.end = i + 1,
+                _ => zones.push(i..i + 1),
             }
         }
-        for tier in &mut tiers {
-            tier.all.sort_by_key(|&i| (distance[i], i));
-            for zone in &mut tier.zones {
-                zone.sort_by_key(|&i| (distance[i], i));
-            }
+        gaps.sort_unstable();
+        let spacing = gaps.get(gaps.len() / 2).copied().unwrap_or(0);
+        let mut prepared =
+            Self { chart, distance, before, linked, special, spacing, tiers: Vec::new() };
+        for kinds in kinds {
+            let runs = prepared.work_out_runs(&kinds);
+            let of_tier = |i: &usize| kinds.iter().any(|kind| kind.contains(*i));
+            let nearest = |zone: &Range<usize>| {
+                zone.clone().filter(of_tier).map(|i| prepared.distance[i]).min()
+            };
+            let zones = zones.iter().filter_map(|zone| Some((nearest(zone)?, zone.clone())));
+            let mut zones: Vec<(u64, Range<usize>)> = zones.collect();
+            zones.sort_unstable_by_key(|(nearest, zone)| (*nearest, zone.start));
+            prepared.tiers.push(TierSeats { kinds, zones, runs });
         }
-        Self { chart, distance, tiers }
+        prepared
     }
 
     /// The chart it was made from.
     #[must_use]
     pub fn chart(&self) -> &Arc<Chart> {
         &self.chart
+    }
+
+    /// A set for seats of this plan, with none in it.
+    #[must_use]
+    pub fn no_seats(&self) -> SeatSet {
+        SeatSet::new(self.chart.seats.len())
     }
 
     pub(crate) fn tier(&self, tier: usize) -> Option<&TierSeats> {
@@ -98,54 +134,90 @@ impl Prepared {
         self.distance[seat]
     }
 
+    /// The sum of the distances of a run.
+    pub(crate) fn sum(&self, first: usize, size: usize) -> u64 {
+        self.before[first + size].wrapping_sub(self.before[first])
+    }
+
+    /// How much farther a choice of this size may be than the best and still
+    /// pass for as good: see [`crate::Spread`].
+    pub(crate) fn tolerance(&self, size: usize) -> u64 {
+        (0..size).fold(0, |sum: u64, _| sum.saturating_add(self.spacing))
+    }
+
     pub(crate) fn accessible(&self, seat: usize) -> bool {
-        self.chart.seats[seat].marks.accessible
+        self.special.contains(seat)
     }
 
-    /// The first seats of all runs of `quantity` neighbours of a tier with
-    /// exactly `accessible` accessible ones, best first. Empty for a tier or a
-    /// quantity that cannot be.
-    pub(crate) fn runs(
-        &self,
-        tier: usize,
-        quantity: u32,
-        accessible: u32,
-    ) -> impl Iterator<Item = usize> + '_ {
-        let runs = self.tier(tier).and_then(|tier| {
-            let slot = tier.runs.get((quantity as usize).checked_sub(1)?)?;
-            Some(slot.get_or_init(|| self.work_out_runs(tier, quantity as usize)))
-        });
-        let (ordinary, mixed) = match runs {
-            Some(runs) if accessible == 0 => (runs.ordinary.as_slice(), [].as_slice()),
-            Some(runs) => ([].as_slice(), runs.mixed.as_slice()),
-            None => ([].as_slice(), [].as_slice()),
-        };
-        let exact = mixed.iter().filter(move |(_, count)| *count == accessible);
-        ordinary.iter().copied().chain(exact.map(|(first, _)| *first))
+    /// All runs of `size` neighbours of a tier with exactly `accessible`
+    /// accessible ones, those patches first that could offer the nearest.
+    /// Empty for a tier or a size that cannot be.
+    pub(crate) fn runs(&self, tier: usize, size: usize, accessible: usize) -> &[Patch] {
+        let of_size = size.checked_sub(1).and_then(|i| self.tier(tier)?.runs.get(i));
+        of_size.and_then(|by_kind| by_kind.get(accessible)).map_or(&[], Vec::as_slice)
     }
 
-    fn work_out_runs(&self, tier: &TierSeats, size: usize) -> Runs {
-        let mut ordinary: Vec<(u64, usize)> = Vec::new();
-        let mut mixed: Vec<(u64, usize, u32)> = Vec::new();
-        for &(begin, end) in &tier.stretches {
-            for first in begin..=end.saturating_sub(size) {
-                let run = first..first + size;
-                if run.end > end {
-                    break;
-                }
-                let sum = self.distance[run.clone()].iter().sum();
-                match run.map(|i| u32::from(self.accessible(i))).sum() {
-                    0 => ordinary.push((sum, first)),
-                    count => mixed.push((sum, first, count)),
+    fn work_out_runs(&self, kinds: &[SeatSet; 2]) -> Vec<Vec<Vec<Patch>>> {
+        let mut runs: Vec<Vec<Vec<Patch>>> = Vec::new();
+        runs.resize_with(MAX_QUANTITY as usize, Vec::new);
+        for stretch in self.stretches(kinds) {
+            for (size, by_kind) in (1..).zip(&mut runs) {
+                for first in stretch.start..(stretch.end + 1).saturating_sub(size) {
+                    let special = (first..first + size).filter(|&i| self.accessible(i)).count();
+                    if by_kind.len() <= special {
+                        by_kind.resize_with(special + 1, Vec::new);
+                    }
+                    let bit = (first - stretch.start) % WORD;
+                    let sum = self.sum(first, size);
+                    let patches = &mut by_kind[special];
+                    match patches.last_mut() {
+                        Some(patch) if patch.first == first - bit => {
+                            patch.starts |= 1 << bit;
+                            patch.floor = patch.floor.min(sum);
+                        }
+                        _ => patches.push(Patch {
+                            floor: sum,
+                            starts: 1 << bit,
+                            first: first - bit,
+                            valley: None,
+                        }),
+                    }
                 }
             }
         }
-        ordinary.sort_unstable();
-        mixed.sort_unstable();
-        Runs {
-            ordinary: ordinary.into_iter().map(|(_, first)| first).collect(),
-            mixed: mixed.into_iter().map(|(_, first, count)| (first, count)).collect(),
+        for (size, by_kind) in (1..).zip(&mut runs) {
+            for patches in by_kind {
+                for patch in &mut *patches {
+                    patch.valley = self.valley(patch, size);
+                }
+                patches.sort_unstable_by_key(|patch| (patch.floor, patch.first));
+            }
         }
+        runs
+    }
+
+    /// Maximal stretches of neighbours of one tier.
+    fn stretches(&self, kinds: &[SeatSet; 2]) -> Vec<Range<usize>> {
+        let mut stretches: Vec<Range<usize>> = Vec::new();
+        for seat in 0..self.chart.seats.len() {
+            if !kinds.iter().any(|kind| kind.contains(seat)) {
+                continue;
+            }
+            match stretches.last_mut() {
+                Some(last) if last.end == seat && self.linked.contains(seat - 1) => last.end += 1,
+                _ => stretches.push(seat..seat + 1),
+            }
+        }
+        stretches
+    }
+
+    fn valley(&self, patch: &Patch, size: usize) -> Option<u32> {
+        let sums: Vec<(u64, usize)> =
+            ones(patch.starts).map(|bit| (self.sum(patch.first + bit, size), bit)).collect();
+        let nearest = *sums.iter().min()?;
+        let falls = |pair: &[(u64, usize)]| pair[0].0 > pair[1].0;
+        let proper = sums.windows(2).all(|pair| falls(pair) == (pair[1].1 <= nearest.1));
+        u32::try_from(nearest.1).ok().filter(|_| proper)
     }
 }
 

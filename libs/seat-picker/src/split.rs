@@ -1,15 +1,26 @@
 //! Seats apart: the closest ones, first within a section, with as few people
 //! sitting alone as can be. Reached only where no free run is long enough.
 //!
-//! Exact, not greedy: a walk over the free seats in plan order keeps, for every
-//! count still to choose, the best way to choose them. It looks at the nearest
-//! few seats first and widens only while a farther seat could still be better.
+//! A walk over free seats in plan order keeps, for every count still to choose,
+//! the best way to choose them. It looks at the nearest few seats first and
+//! widens while a farther seat could still be better, up to a bound: a pick
+//! must not keep a crowd waiting.
 
+use std::ops::Range;
+
+use crate::free::Free;
 use crate::prepared::{Prepared, TierSeats};
+use crate::seat_set::{WORD, masks, ones};
 use crate::wanted::{Choice, Step, Wanted};
 
-/// How many of the nearest seats are looked at before any more.
+/// How many of the nearest seats of a kind are looked at before any more.
 const FIRST_REACH: usize = 16;
+
+/// How many of a section's nearest seats of a kind are looked at in the end,
+/// free seats with no free neighbour left out but for the nearest few. Within
+/// it a choice is the best of all; where fewer people would sit alone only
+/// beyond it, they sit alone near by.
+const LAST_REACH: usize = 1024;
 
 /// What one person sitting alone costs: more than any distance. Distances take
 /// 52 bits at most, ten of them 56.
@@ -27,33 +38,30 @@ struct Found {
     seats: Vec<usize>,
 }
 
-/// Free seats to choose from, nearest first, and what the choice would cost
-/// at least if nobody sat alone.
+/// Free seats to choose from.
 struct Pool {
-    seats: Vec<usize>,
+    /// Ordinary and accessible ones, as distance and number, in no order.
+    kinds: [Vec<(u64, usize)>; 2],
+    /// The farthest seat of each kind, if everybody gets the nearest.
+    farthest: [u64; 2],
+    /// What that costs, with those who must sit alone: no choice costs less.
     at_least: u64,
 }
 
 /// Steps 3 and 4. `None` only where there are too few seats.
-pub(crate) fn apart(
-    prepared: &Prepared,
-    tier: &TierSeats,
-    wanted: &Wanted,
-    taken: &impl Fn(usize) -> bool,
-) -> Option<Choice> {
-    let chooser = Chooser::new(prepared, wanted);
+pub(crate) fn apart(free: Free<'_>, tier: &TierSeats, wanted: &Wanted) -> Option<Choice> {
+    let chooser = Chooser::new(free.prepared, wanted);
     let choice =
         |found: Found, step| Choice { seats: found.seats, step, next_to_each_other: false };
-    let mut pools: Vec<Pool> =
-        tier.zones.iter().filter_map(|zone| chooser.pool(zone, taken)).collect();
-    pools.sort_by_key(|pool| pool.at_least);
     let mut best: Option<Found> = None;
-    for pool in pools {
-        let floor = chooser.fewest_alone + pool.at_least;
+    for (nearest, zone) in &tier.zones {
+        let floor = chooser.apart() as u64 * ALONE + u64::from(wanted.quantity) * nearest;
         if best.as_ref().is_some_and(|best| best.cost < floor) {
             break;
         }
-        best = match (best, chooser.best_of(&pool)) {
+        let found = chooser.pool(free, tier, zone.clone());
+        let found = found.and_then(|pool| chooser.best_of(pool));
+        best = match (best, found) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
@@ -61,66 +69,102 @@ pub(crate) fn apart(
     if let Some(found) = best {
         return Some(choice(found, Step::OneSection));
     }
-    let everywhere = chooser.pool(&tier.all, taken)?;
-    chooser.best_of(&everywhere).map(|found| choice(found, Step::AcrossSections))
+    let everywhere = chooser.pool(free, tier, 0..free.taken.capacity())?;
+    chooser.best_of(everywhere).map(|found| choice(found, Step::AcrossSections))
 }
 
 struct Chooser<'p> {
     prepared: &'p Prepared,
     quantity: usize,
     accessible: usize,
-    /// The cost of those who sit alone in any split: two apart are both alone,
-    /// of three one is; more can sit in pairs.
-    fewest_alone: u64,
 }
 
 impl<'p> Chooser<'p> {
-    fn new(prepared: &'p Prepared, wanted: &Wanted) -> Self {
-        let fewest_alone = match wanted.quantity {
-            1 | 3 => ALONE,
-            2 => 2 * ALONE,
-            _ => 0,
-        };
+    const fn new(prepared: &'p Prepared, wanted: &Wanted) -> Self {
         let (quantity, accessible) = (wanted.quantity as usize, wanted.accessible as usize);
-        Self { prepared, quantity, accessible, fewest_alone }
+        Self { prepared, quantity, accessible }
     }
 
-    /// The usable free seats of a list that is sorted nearest first; `None`
-    /// where they are too few.
-    fn pool(&self, nearest_first: &[usize], taken: &impl Fn(usize) -> bool) -> Option<Pool> {
-        let mut left = [self.quantity - self.accessible, self.accessible];
-        let use_kind = left.map(|wanted| wanted > 0);
-        let mut at_least = 0;
-        let mut seats = Vec::new();
-        for &seat in nearest_first {
-            let kind = usize::from(self.prepared.accessible(seat));
-            if !use_kind[kind] || taken(seat) {
-                continue;
-            }
-            if left[kind] > 0 {
-                left[kind] -= 1;
-                at_least += self.prepared.distance(seat);
-            }
-            seats.push(seat);
+    /// How many ordinary and accessible seats it takes.
+    const fn needs(&self) -> [usize; 2] {
+        [self.quantity - self.accessible, self.accessible]
+    }
+
+    /// The usable free seats of a range; `None` where they are too few.
+    fn pool(&self, free: Free<'_>, tier: &TierSeats, range: Range<usize>) -> Option<Pool> {
+        let needs = self.needs();
+        let kinds = || tier.kinds.iter().zip(needs).filter(|(_, needed)| *needed > 0);
+        let enough = kinds().all(|(kind, needed)| {
+            let words = masks(range.clone());
+            let counts = words.map(|(i, mask)| kind.word(i) & mask & !free.taken.word(i));
+            counts.map(|word| word.count_ones() as usize).sum::<usize>() >= needed
+        });
+        if !enough {
+            return None;
         }
-        (left == [0, 0]).then_some(Pool { seats, at_least })
+        let usable = masks(range).flat_map(|(i, mask)| {
+            let word = kinds().fold(0, |word, (kind, _)| word | kind.word(i));
+            ones(word & mask & !free.taken.word(i)).map(move |bit| i * WORD + bit)
+        });
+        let mut together = Together::default();
+        for seat in usable {
+            together.add(self.prepared, seat);
+        }
+        together.close_row(self.prepared);
+        let mut at_least = self.fewest_alone(&together) as u64 * ALONE;
+        let mut farthest = [0; 2];
+        let Together { mut kinds, singles, .. } = together;
+        for (kind, mut single) in singles.into_iter().enumerate() {
+            // Of seats that make nobody company only the nearest can be chosen.
+            nearest_to_front(&mut single, self.quantity);
+            single.truncate(self.quantity);
+            let seats = &mut kinds[kind];
+            seats.append(&mut single);
+            nearest_to_front(seats, needs[kind]);
+            for (distance, _) in seats.iter().take(needs[kind]) {
+                at_least += distance;
+                farthest[kind] = farthest[kind].max(*distance);
+            }
+        }
+        Some(Pool { kinds, farthest, at_least })
     }
 
-    fn best_of(&self, pool: &Pool) -> Option<Found> {
+    /// How many sit alone in any hall: two apart are both alone, of three one is.
+    const fn apart(&self) -> usize {
+        match self.quantity {
+            2 => 2,
+            1 | 3 => 1,
+            _ => 0,
+        }
+    }
+
+    /// How many sit alone whatever is chosen here: more sit in pairs where
+    /// there are pairs, and of an odd number three sit together where there
+    /// are three.
+    fn fewest_alone(&self, together: &Together) -> usize {
+        let without_company = self.quantity.saturating_sub(together.count);
+        let odd_one = usize::from(self.quantity % 2 == 1 && together.longest < 3);
+        without_company.max(odd_one).max(self.apart())
+    }
+
+    fn best_of(&self, mut pool: Pool) -> Option<Found> {
         let mut reach = FIRST_REACH;
         loop {
-            let Some(&outside) = pool.seats.get(reach) else {
-                return self.best_among(pool.seats.clone());
-            };
-            let found = self.best_among(pool.seats[..reach].to_vec());
-            // Whoever sits outside sits at least there, the others at best nearest.
-            let others = &pool.seats[..self.quantity - 1];
-            let beyond = self.prepared.distance(outside)
-                + others.iter().map(|&i| self.prepared.distance(i)).sum::<u64>();
-            match found {
-                Some(found) if found.cost < self.fewest_alone + beyond => return Some(found),
-                _ => reach *= 4,
+            let mut seats = Vec::new();
+            for kind in &mut pool.kinds {
+                nearest_to_front(kind, reach);
+                seats.extend(kind.iter().take(reach).map(|(_, seat)| *seat));
             }
+            let found = self.best_among(seats)?;
+            // Whoever sits farther than this costs more, even if all others sit nearest.
+            let spare = found.cost - pool.at_least;
+            for (kind, farthest) in pool.kinds.iter_mut().zip(pool.farthest) {
+                kind.retain(|(distance, _)| *distance <= farthest + spare);
+            }
+            if reach >= LAST_REACH || pool.kinds.iter().all(|kind| kind.len() <= reach) {
+                return Some(found);
+            }
+            reach *= 4;
         }
     }
 
@@ -136,7 +180,8 @@ impl<'p> Chooser<'p> {
             let linked = self.linked(&seats, i);
             let take = &mut take[i * states..][..states];
             for left in 0..=self.quantity {
-                for special in 0..=self.accessible.min(left) {
+                // Of neither kind are ever more left to choose than were wanted.
+                for special in left.saturating_sub(self.needs()[0])..=self.accessible.min(left) {
                     for last in [Last::Not, Last::Alone, Last::Accompanied] {
                         let state = self.state(left, special, last);
                         let skipped = after[self.state(left, special, Last::Not)];
@@ -196,12 +241,59 @@ impl<'p> Chooser<'p> {
 
     /// Whether the next seat of the list is the neighbour of this one.
     fn linked(&self, seats: &[usize], i: usize) -> bool {
-        let block = |seat: usize| self.prepared.chart().seats[seat].block;
-        seats.get(i + 1).is_some_and(|&next| next == seats[i] + 1 && block(next) == block(seats[i]))
+        let next = seats.get(i + 1);
+        next.is_some_and(|&next| next == seats[i] + 1 && self.prepared.linked.contains(seats[i]))
     }
 
     fn state(&self, left: usize, special: usize, last: Last) -> usize {
         (left * (self.accessible + 1) + special) * 3 + last as usize
+    }
+}
+
+/// Usable seats in plan order, told apart by whether they have a usable
+/// neighbour, and ordinary ones from accessible ones.
+#[derive(Default)]
+struct Together {
+    /// Those that have.
+    kinds: [Vec<(u64, usize)>; 2],
+    /// How many those are.
+    count: usize,
+    /// Those that have none.
+    singles: [Vec<(u64, usize)>; 2],
+    /// How many sit in the longest row of neighbours.
+    longest: usize,
+    /// The row that may go on.
+    row: Range<usize>,
+}
+
+impl Together {
+    fn add(&mut self, prepared: &Prepared, seat: usize) {
+        if self.row.is_empty() || self.row.end != seat || !prepared.linked.contains(seat - 1) {
+            self.close_row(prepared);
+            self.row = seat..seat;
+        }
+        self.row.end = seat + 1;
+    }
+
+    /// The row goes no farther; a row of one is none.
+    fn close_row(&mut self, prepared: &Prepared) {
+        let row = std::mem::take(&mut self.row);
+        let length = row.len();
+        let kinds = if length == 1 { &mut self.singles } else { &mut self.kinds };
+        for seat in row {
+            kinds[usize::from(prepared.accessible(seat))].push((prepared.distance(seat), seat));
+        }
+        if length > 1 {
+            self.count += length;
+            self.longest = self.longest.max(length);
+        }
+    }
+}
+
+/// Brings the nearest so many to the front.
+fn nearest_to_front(seats: &mut [(u64, usize)], count: usize) {
+    if count < seats.len() {
+        seats.select_nth_unstable(count);
     }
 }
 

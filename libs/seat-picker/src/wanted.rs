@@ -19,6 +19,26 @@ pub struct Wanted {
     pub accept_split: bool,
 }
 
+/// How widely choices that are nearly equal may be spread, so that a crowd does
+/// not collide where nobody can say of everybody's seats in flight that they
+/// are taken: between two instances, or with people who choose by hand.
+///
+/// Nearly equal is a choice of the same [`Step`], in another row, whose seats
+/// are together at most one usual seat spacing a seat farther from the focal
+/// point than the best. Seats apart are never spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// Among at most so many of the nearest choices; 0 and 1 mean the best.
+    pub choices: usize,
+    /// Decides among them; every number is as good as another.
+    pub seed: u64,
+}
+
+impl Spread {
+    /// The best and nothing else: for one customer alone.
+    pub const NONE: Self = Self { choices: 1, seed: 0 };
+}
+
 /// The rung of the ladder a choice was found on. A lower one always wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
@@ -65,8 +85,9 @@ pub enum NoChoice {
     /// Enough free seats, but not next to each other, and they may not be apart.
     NoAdjacentSeats,
     /// No plan could satisfy this: no or too many seats, more accessible seats
-    /// than seats, or a tier the plan does not have. The caller checks this
-    /// before, so here it is a caller's mistake, not a state of the hall.
+    /// than seats, a tier the plan does not have, or taken seats of another
+    /// plan. The caller checks this before, so here it is a caller's mistake,
+    /// not a state of the hall.
     NeverPossible,
 }
 

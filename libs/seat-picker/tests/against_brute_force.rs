@@ -3,10 +3,12 @@
 
 mod hall;
 
-use hall::hall;
+use hall::{hall, seats};
 use proptest::prelude::*;
 use seat_model::Chart;
-use seat_picker::{Choice, NoChoice, Prepared, Step, Wanted, leaves_single, orphans, pick};
+use seat_picker::{
+    Choice, NoChoice, Prepared, SeatSet, Spread, Step, Wanted, leaves_single, orphans, pick,
+};
 
 /// How good a set of seats is: the smaller, the better.
 type Rank = (Step, usize, u64, Vec<usize>);
@@ -115,6 +117,10 @@ fn a_request() -> impl Strategy<Value = Wanted> {
     )
 }
 
+fn full(hall: &Prepared, taken: &[bool]) -> SeatSet {
+    seats(hall, (0..taken.len()).filter(|&i| taken[i]))
+}
+
 fn free_seats(hall: &Prepared, taken: &[bool]) -> Vec<usize> {
     (0..hall.chart().seats.len()).filter(|&i| !taken[i]).collect()
 }
@@ -125,10 +131,10 @@ proptest! {
     #[test]
     fn the_choice_is_the_best_of_all((hall, taken) in a_hall(), wanted in a_request()) {
         let free = free_seats(&hall, &taken);
-        let picked = pick(&hall, &wanted, |i| taken[i]);
+        let picked = pick(&hall, &wanted, &full(&hall, &taken), Spread::NONE);
         prop_assert_eq!(&picked, &model(hall.chart(), &free, &wanted));
         // Asked again, it is the same; and the chosen seats are what was asked for.
-        prop_assert_eq!(&picked, &pick(&hall, &wanted, |i| taken[i]));
+        prop_assert_eq!(&picked, &pick(&hall, &wanted, &full(&hall, &taken), Spread::NONE));
         if let Ok(choice) = picked {
             prop_assert_eq!(choice.seats.len(), wanted.quantity as usize);
             prop_assert!(choice.seats.iter().all(|&i| !taken[i]));
@@ -149,7 +155,7 @@ proptest! {
         seats.sort_unstable();
         seats.dedup();
         let left_alone = orphaned(chart, &free, &seats);
-        prop_assert_eq!(&orphans(chart, &seats, |i| taken[i]), &left_alone);
+        prop_assert_eq!(&orphans(chart, &seats, &full(&hall, &taken)), &left_alone);
 
         let accessible = seats.iter().filter(|&&i| chart.seats[i].marks.accessible).count();
         let avoidable = seats.iter().any(|&i| {
@@ -162,7 +168,7 @@ proptest! {
             model(chart, &free, &alike).is_ok_and(|choice| choice.step == Step::Adjacent)
         });
         let refused = (avoidable && !left_alone.is_empty()).then_some(left_alone);
-        prop_assert_eq!(leaves_single(&hall, &seats, |i| taken[i]), refused);
+        prop_assert_eq!(leaves_single(&hall, &seats, &full(&hall, &taken)), refused);
     }
 }
 
@@ -192,7 +198,7 @@ proptest! {
     ) {
         let free = free_seats(&hall, &taken);
         let wanted = Wanted { tier: 0, quantity, accessible: 0, accept_split: true };
-        let picked = pick(&hall, &wanted, |i| taken[i]);
+        let picked = pick(&hall, &wanted, &full(&hall, &taken), Spread::NONE);
         prop_assert_eq!(&picked, &model(hall.chart(), &free, &wanted));
     }
 }

@@ -83,6 +83,10 @@ async fn read_body(request: Request, limit: usize) -> Result<BytesMut, ApiProble
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiProblem> {
+    // Only a body that is refused is read a second time, for the place of its fault.
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

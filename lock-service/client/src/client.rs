@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
-use reqwest::{Method, StatusCode};
+use http_body_util::BodyExt;
+use hyper::{Method, StatusCode};
 use seat_model::{BookingId, Code, PerformanceId, Plan, PlanId, Problem, ShowId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::feed::ChangeFeed;
+use crate::link::{Link, LinkError};
 use crate::wire::{
-    Acquire, AcquireToConfirm, Acquired, AtFence, BeginConfirm, BookedSeats, ChangeLine, FreeSeats,
-    Freed, Moved, PerformanceCounts, PutShardMap, VersionedShardMap,
+    Acquire, AcquireToConfirm, Acquired, AtFence, BeginConfirm, BookedSeats, FreeSeats, Freed,
+    Moved, PerformanceCounts, PutShardMap, VersionedShardMap,
 };
 
 /// Where the instances are and how long to wait for one.
@@ -43,8 +45,12 @@ pub enum LockError {
     Invalid(Box<Problem>),
 }
 
+/// No instance is waited for longer than this to be connected.
+const LONGEST_CONNECT: Duration = Duration::from_millis(500);
+
 struct Instance {
     url: String,
+    link: Link,
     /// Milliseconds after `born` until which it is passed over.
     away_until_ms: AtomicU64,
 }
@@ -52,7 +58,6 @@ struct Instance {
 /// A client; clones share connections and what is known of the instances.
 #[derive(Clone)]
 pub struct LockClient {
-    http: reqwest::Client,
     instances: Arc<[Instance]>,
     born: Instant,
     config: Arc<LockClientConfig>,
@@ -62,28 +67,19 @@ impl LockClient {
     /// Prepares the client; connects on first use.
     ///
     /// # Errors
-    /// When no instance is named or the HTTP client cannot be built.
+    /// When no instance is named or one is not an `http://` URL.
     pub fn new(config: LockClientConfig) -> Result<Self, LockError> {
         if config.instances.is_empty() {
             return Err(LockError::NotApplied("no lock-service is configured".into()));
         }
-        let http = reqwest::Client::builder()
-            .http2_prior_knowledge()
-            .http2_keep_alive_interval(Duration::from_secs(2))
-            .http2_keep_alive_timeout(Duration::from_secs(2))
-            .connect_timeout(config.try_timeout.min(Duration::from_millis(500)))
-            .no_proxy()
-            .build()
-            .map_err(|error| LockError::NotApplied(error.to_string()))?;
-        let instances = config
-            .instances
-            .iter()
-            .map(|url| Instance {
-                url: url.trim_end_matches('/').to_owned(),
-                away_until_ms: AtomicU64::new(0),
-            })
-            .collect();
-        Ok(Self { http, instances, born: Instant::now(), config: Arc::new(config) })
+        let connect = config.try_timeout.min(LONGEST_CONNECT);
+        let instance = |url: &String| {
+            let url = url.trim_end_matches('/').to_owned();
+            let link = Link::new(&url, connect).map_err(LockError::NotApplied)?;
+            Ok(Instance { url, link, away_until_ms: AtomicU64::new(0) })
+        };
+        let instances = config.instances.iter().map(instance).collect::<Result<_, LockError>>()?;
+        Ok(Self { instances, born: Instant::now(), config: Arc::new(config) })
     }
 
     /// Takes seats as a hold.
@@ -231,25 +227,23 @@ impl LockClient {
     /// See [`LockError`].
     pub async fn changes(&self, from: u64) -> Result<ChangeFeed, LockError> {
         let mut last = LockError::NotApplied("every lock-service is away".into());
+        let path = format!("/v1/changes?from={from}");
         for instance in self.by_preference("") {
-            let request = self.http.get(format!("{}/v1/changes?from={from}", instance.url));
-            let sent = tokio::time::timeout(self.config.try_timeout, request.send()).await;
-            match sent {
+            let request = instance.link.send(Method::GET, &path, None);
+            last = match tokio::time::timeout(self.config.try_timeout, request).await {
                 Ok(Ok(answer)) if answer.status() == StatusCode::OK => {
-                    return Ok(ChangeFeed::new(answer.bytes_stream()));
+                    return Ok(ChangeFeed::new(answer.into_body().into_data_stream()));
                 }
-                Ok(Ok(answer)) => {
-                    last = LockError::NotApplied(format!("answered {}", answer.status()))
-                }
-                Ok(Err(error)) => {
+                Ok(Ok(answer)) => LockError::NotApplied(format!("answered {}", answer.status())),
+                Ok(Err(LinkError::NotSent(why) | LinkError::Broken(why))) => {
                     self.pass_over(instance);
-                    last = LockError::NotApplied(error.to_string());
+                    LockError::NotApplied(why)
                 }
                 Err(_) => {
                     self.pass_over(instance);
-                    last = LockError::NotApplied("did not answer in time".into());
+                    LockError::NotApplied("did not answer in time".into())
                 }
-            }
+            };
         }
         Err(last)
     }
@@ -298,26 +292,22 @@ impl LockClient {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<A, LockError> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", instance.url))
-            .timeout(self.config.try_timeout);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        let answer = request.send().await.map_err(|error| {
-            self.pass_over(instance);
-            if error.is_connect() {
-                LockError::NotApplied(error.to_string())
-            } else {
-                LockError::Unknown(error.to_string())
+        let asked = instance.link.ask(method, path, body);
+        let (status, bytes) = match tokio::time::timeout(self.config.try_timeout, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(LinkError::NotSent(why))) => {
+                self.pass_over(instance);
+                return Err(LockError::NotApplied(why));
             }
-        })?;
-        let status = answer.status();
-        let bytes = answer.bytes().await.map_err(|error| {
-            self.pass_over(instance);
-            LockError::Unknown(error.to_string())
-        })?;
+            Ok(Err(LinkError::Broken(why))) => {
+                self.pass_over(instance);
+                return Err(LockError::Unknown(why));
+            }
+            Err(_) => {
+                self.pass_over(instance);
+                return Err(LockError::Unknown("did not answer in time".into()));
+            }
+        };
         if status.is_success() {
             let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
             return serde_json::from_slice(text)
@@ -372,50 +362,6 @@ fn score(affinity: &str, url: &str) -> u64 {
     hash ^ (hash >> 31)
 }
 
-/// The longest line a feed may carry before it is given up as broken.
-const MAX_LINE_BYTES: usize = 16 << 20;
-
-/// The lines of a change feed.
-pub struct ChangeFeed {
-    stream: std::pin::Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
-    buffer: Vec<u8>,
-    /// Where the next line begins in `buffer`.
-    start: usize,
-}
-
-impl ChangeFeed {
-    fn new(stream: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static) -> Self {
-        Self { stream: Box::pin(stream), buffer: Vec::new(), start: 0 }
-    }
-
-    /// The next line; `Ok(None)` when the instance ended the feed.
-    ///
-    /// # Errors
-    /// `Unknown` when the connection broke or a line makes no sense: open a new feed.
-    pub async fn next(&mut self) -> Result<Option<ChangeLine>, LockError> {
-        let mut searched = self.start;
-        loop {
-            if let Some(at) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
-                let line = &self.buffer[self.start..searched + at];
-                let read = serde_json::from_slice(line);
-                self.start = searched + at + 1;
-                return read.map(Some).map_err(|error| LockError::Unknown(error.to_string()));
-            }
-            self.buffer.drain(..self.start);
-            self.start = 0;
-            searched = self.buffer.len();
-            if searched > MAX_LINE_BYTES {
-                return Err(LockError::Unknown("a line of the feed is too long".into()));
-            }
-            match self.stream.next().await {
-                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
-                Some(Err(error)) => return Err(LockError::Unknown(error.to_string())),
-                None => return Ok(None),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -434,17 +380,5 @@ mod tests {
         let preferred = first("hamlet");
         client.pass_over(client.by_preference("hamlet")[0]);
         assert_ne!(first("hamlet"), preferred);
-    }
-
-    #[tokio::test]
-    async fn lines_are_cut_wherever_the_packets_end() {
-        let text =
-            "{\"line\":\"snapshot\",\"revision\":1}\n{\"line\":\"snapshot_end\",\"revision\":1}\n";
-        let packets: Vec<_> =
-            text.as_bytes().chunks(7).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
-        let mut feed = ChangeFeed::new(futures_util::stream::iter(packets));
-        assert_eq!(feed.next().await, Ok(Some(ChangeLine::Snapshot { revision: 1 })));
-        assert_eq!(feed.next().await, Ok(Some(ChangeLine::SnapshotEnd { revision: 1 })));
-        assert_eq!(feed.next().await, Ok(None));
     }
 }

@@ -4,6 +4,9 @@
 //! Must not know: etcd, the rules of holding, any other service.
 
 mod client;
+mod feed;
+mod link;
 pub mod wire;
 
-pub use client::{ChangeFeed, LockClient, LockClientConfig, LockError};
+pub use client::{LockClient, LockClientConfig, LockError};
+pub use feed::ChangeFeed;

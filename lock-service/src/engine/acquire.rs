@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use lock_service_client::wire::{Acquire, Acquired, Choice, PricedSeat};
 use seat_model::{SeatId, SeatState};
-use seat_picker::{MAX_QUANTITY, NoChoice, Prepared, Wanted};
+use seat_picker::{MAX_QUANTITY, NoChoice, Prepared, Spread, Wanted};
 use service_kit::clock;
 
 use super::{Engine, Shared, moment};
@@ -119,6 +119,7 @@ impl Engine {
             let Some(prepared) = self.plans.get(&request.plan) else {
                 return Ok(Acquired::PlanUnknown);
             };
+            self.mirror.chart(&request.performance, &prepared, self.bounds.max_charts);
             self.see_own_writes(until).await;
             Some(prepared)
         } else {
@@ -128,11 +129,8 @@ impl Engine {
         let reserve = || {
             self.reserve(request, |state, _| {
                 if let Some(prepared) = &prepared {
-                    let taken = state.taken_in(&request.performance);
-                    // Whoever asks for taken seats hears that, not about orphans.
-                    if !names.iter().any(&taken)
-                        && let Some(singles) = singles(prepared, &names, taken)
-                    {
+                    let taken = state.taken(&request.performance, prepared);
+                    if let Some(singles) = singles(prepared, &names, &taken) {
                         return Err(NotReserved::Singles(singles));
                     }
                 }
@@ -177,20 +175,22 @@ impl Engine {
         let mut turn = Some(turn);
         let mut tries = 0;
         let mut current = false;
+        self.mirror.chart(&request.performance, &prepared, self.bounds.max_charts);
         self.see_own_writes(until).await;
         while tries < self.bounds.max_pick_tries && Instant::now() < until {
             let reserved = self.reserve(request, |state, in_flight| {
-                let taken = state.taken_in(&request.performance);
-                let reserved = in_flight.reserved(&request.performance);
-                choose(&prepared, &wanted, taken, &reserved).map_err(NotReserved::NoPick)
+                let taken = state.taken(&request.performance, &prepared);
+                // As wide as there are others: alone one gets the best.
+                let choices = in_flight.requests(&request.performance) + 1;
+                let spread = Spread { choices, seed: rand::random() };
+                let reserved = in_flight.reserved(&request.performance, &prepared);
+                choose(&prepared, &wanted, &taken, reserved, spread).map_err(NotReserved::NoPick)
             });
             let (reserved, seats) = match reserved {
                 Ok(reserved) => reserved,
                 Err(NotReserved::NoPick(NoPick::Crowded)) => {
                     let pause = until.min(Instant::now() + CROWD_PAUSE);
-                    let nobody =
-                        |in_flight: &InFlight| in_flight.reserved(&request.performance).is_empty();
-                    self.crowd.let_go(pause, nobody).await;
+                    self.crowd.let_go(&request.performance, pause).await;
                     current = false;
                     continue;
                 }
@@ -232,7 +232,7 @@ impl Engine {
     fn reserve(
         &self,
         request: &Acquire,
-        choose: impl FnOnce(&State, &InFlight) -> Result<Vec<SeatId>, NotReserved>,
+        choose: impl FnOnce(&State, &mut InFlight) -> Result<Vec<SeatId>, NotReserved>,
     ) -> Result<(Reserved, Vec<SeatId>), NotReserved> {
         let Acquire { performance, booking, user, max_seats_per_customer, .. } = request;
         self.crowd.reserve(performance, *booking, user, |in_flight| {
@@ -360,14 +360,8 @@ impl Engine {
         Ok(AcquirePlan { booking, performance, seats, lease, shards_revision })
     }
 
-    fn keep_until_seen(self: &Arc<Self>, revision: u64, kept: (Option<Turn>, Reserved)) {
-        let engine: Shared = self.clone();
-        let until = Instant::now() + ms(self.timing.operation_ms);
-        // Nobody waits for this; it only lets go.
-        drop(self.background.finish(async move {
-            engine.mirror.reach(revision, until).await;
-            drop(kept);
-        }));
+    fn keep_until_seen(&self, revision: u64, kept: (Option<Turn>, Reserved)) {
+        self.mirror.keep(revision, Instant::now() + ms(self.timing.operation_ms), kept);
     }
 
     /// After an unknown acquire only the very same one is sent until its truth

@@ -138,7 +138,7 @@ mod tests {
     fn txns(count: usize, compares: usize) -> Vec<Arc<Txn>> {
         let compare = Compare { key: "k".into(), mod_revision: 0 };
         let txn = Txn { compares: vec![compare; compares], ..Txn::default() };
-        vec![Arc::new(txn); count]
+        std::iter::repeat_with(|| Arc::new(txn.clone())).take(count).collect()
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub async fn pulse(
     loop {
         ticks.tick().await;
         let (as_of, at) = (clock::now(), Instant::now());
+        mirror.shared.kept.let_go_overdue(at);
         // What was reached before the read was sent must be in its answer.
         let reached = mirror.revision();
         let why = match catch_up.etcd_revision(at + stale_after).await {

@@ -5,14 +5,17 @@
 //! seat changes hands only by a transaction that compares.
 
 mod catch_up;
+mod charts;
 mod feed;
 mod follow;
+mod kept;
 mod state;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use seat_model::Timestamp;
+use seat_model::{PerformanceId, Timestamp};
+use seat_picker::Prepared;
 use tokio::sync::{Notify, watch};
 
 pub use catch_up::CatchUp;
@@ -22,6 +25,7 @@ pub use state::{Change, State};
 
 use crate::etcd::{Listing, WatchBatch};
 use crate::metrics::Metrics;
+use kept::Kept;
 
 /// That the mirror was current: etcd's own revision at `as_of` was reached.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +50,8 @@ struct Shared {
     /// The revision reached; 0 until the first listing.
     reached: watch::Sender<u64>,
     confirmed: watch::Sender<Option<Confirmed>>,
+    /// What is let go when a revision is reached.
+    kept: Kept,
     /// The watch does not deliver: open another.
     lagging: Notify,
     /// The revisions of etcd went back: list again.
@@ -62,6 +68,7 @@ impl Mirror {
             history: History::new(history),
             reached: watch::Sender::new(0),
             confirmed: watch::Sender::new(None),
+            kept: Kept::default(),
             lagging: Notify::new(),
             distrusted: Notify::new(),
             metrics,
@@ -72,6 +79,17 @@ impl Mirror {
     /// Looks at the contents. Keep it short: the watch waits meanwhile.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps the taken seats of a performance ready for picking by this plan
+    /// from now on; of at most so many performances. Looks at every taken seat
+    /// the first time, and at nothing after that.
+    pub fn chart(&self, performance: &PerformanceId, prepared: &Arc<Prepared>, at_most: usize) {
+        if self.read(|state| state.charted(performance, prepared)) {
+            return;
+        }
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.chart(performance, prepared, at_most);
     }
 
     /// The changes remembered for feeds.
@@ -114,6 +132,13 @@ impl Mirror {
         tokio::time::timeout_at(until.into(), reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
+    /// Drops something once a revision is reached, or the deadline has passed.
+    pub fn keep(&self, revision: u64, until: Instant, what: impl Send + 'static) {
+        self.shared.kept.keep(revision, until, Box::new(what));
+        // It may have been reached since it was looked at.
+        self.shared.kept.let_go(self.revision());
+    }
+
     fn confirm(&self, confirmed: Confirmed) {
         self.shared.confirmed.send_replace(Some(confirmed));
     }
@@ -143,6 +168,7 @@ impl Mirror {
         let [held, confirming, sold] = state.totals();
         drop(state);
         self.shared.reached.send_replace(revision);
+        self.shared.kept.let_go(revision);
         self.shared.metrics.seats(held, confirming, sold);
         self.shared.metrics.mirror_revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
     }

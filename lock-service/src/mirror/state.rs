@@ -4,13 +4,16 @@
 //!
 //! Must not know: how changes arrive, who asks.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lock_service_client::wire::{PerformanceCounts, ShardMap, VersionedShardMap};
 use seat_model::{BookingId, PerformanceId, PublicSeatState, SeatId, SeatState, UserId};
+use seat_picker::{Prepared, SeatSet};
 
+use super::charts::Charts;
 use crate::etcd::{Listing, WatchEvent};
 use crate::keys::{self, Key};
 use crate::record::{BookingSeen, SeatRecord, SeatSeen};
@@ -51,6 +54,8 @@ pub struct State {
     cell_epoch: u64,
     shards: Option<VersionedShardMap>,
     performances: HashMap<PerformanceId, HashMap<SeatId, Entry>>,
+    /// The same as bits, where seats are picked.
+    charts: Charts,
     bookings: HashMap<BookingId, BookingIndex>,
     customers: HashMap<PerformanceId, HashMap<UserId, u32>>,
     markers: HashMap<BookingId, u64>,
@@ -119,6 +124,34 @@ impl State {
     pub fn taken_in(&self, performance: &PerformanceId) -> impl Fn(&SeatId) -> bool + use<'_> {
         let seats = self.performances.get(performance);
         move |seat| seats.is_some_and(|seats| seats.contains_key(seat))
+    }
+
+    /// The seats of a performance that are not free, by their numbers in this plan.
+    #[must_use]
+    pub fn taken(&self, performance: &PerformanceId, prepared: &Arc<Prepared>) -> Cow<'_, SeatSet> {
+        match self.charts.taken(performance, prepared, self.revision) {
+            Some(taken) => Cow::Borrowed(taken),
+            None => Cow::Owned(self.numbers(performance, prepared)),
+        }
+    }
+
+    /// Whether [`Self::taken`] is at hand.
+    #[must_use]
+    pub fn charted(&self, performance: &PerformanceId, prepared: &Arc<Prepared>) -> bool {
+        self.charts.taken(performance, prepared, self.revision).is_some()
+    }
+
+    /// Keeps [`Self::taken`] at hand from now on, for at most so many performances.
+    pub fn chart(&mut self, performance: &PerformanceId, prepared: &Arc<Prepared>, at_most: usize) {
+        let taken = self.numbers(performance, prepared);
+        self.charts.put(performance, prepared, taken, self.revision, at_most);
+    }
+
+    fn numbers(&self, performance: &PerformanceId, prepared: &Prepared) -> SeatSet {
+        let seats = self.performances.get(performance).into_iter().flat_map(HashMap::keys);
+        let mut numbers = prepared.no_seats();
+        numbers.extend(seats.filter_map(|seat| prepared.chart().index_of(seat)));
+        numbers
     }
 
     /// A booking's seats, strays left out.
@@ -353,6 +386,7 @@ impl State {
             since: Instant::now(),
         };
         self.performances.entry(performance.clone()).or_default().insert(seat.clone(), entry);
+        self.charts.note(performance, seat, true);
         before
     }
 
@@ -364,6 +398,7 @@ impl State {
     ) -> Option<SeatState> {
         let seats = self.performances.get_mut(performance)?;
         let entry = seats.remove(seat)?;
+        self.charts.note(performance, seat, false);
         if seats.is_empty() {
             self.performances.remove(performance);
         }

@@ -1,11 +1,12 @@
 //! Small halls for the picker's tests, drawn as text: a letter is a seat of
-//! that tier, `*` an accessible seat of the first tier, a blank an aisle.
+//! that tier (a small one: set back a little), `*` an accessible seat of the
+//! first tier, a blank an aisle.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use seat_model::{Category, Chart, Extension, Plan, Position, Row, Seat, SeatMarks, Size, Zone};
-use seat_picker::Prepared;
+use seat_picker::{Prepared, SeatSet};
 
 /// A hall of zones beside each other, each a list of rows from the front.
 /// Seats stand one unit apart, rows too; zones begin 100 units apart.
@@ -35,6 +36,13 @@ pub(crate) fn hall(zones: &[&[&str]], focal_point: (f64, f64)) -> Prepared {
     Prepared::new(Arc::new(Chart::new(&plan)))
 }
 
+/// These seats of a hall.
+pub(crate) fn seats(hall: &Prepared, seats: impl IntoIterator<Item = usize>) -> SeatSet {
+    let mut set = hall.no_seats();
+    set.extend(seats);
+    set
+}
+
 fn drawn_row(z: u32, r: u32, row: &str, marks: &mut BTreeMap<String, SeatMarks>) -> Row {
     let mut seats = Vec::new();
     for (x, drawn) in (0_u32..).zip(row.chars()) {
@@ -46,12 +54,12 @@ fn drawn_row(z: u32, r: u32, row: &str, marks: &mut BTreeMap<String, SeatMarks>)
                 marks.insert(guid.clone(), accessible);
                 "A".to_owned()
             }
-            tier => tier.to_string(),
+            tier => tier.to_ascii_uppercase().to_string(),
         };
         seats.push(Seat {
             seat_guid: guid,
             seat_number: x.to_string(),
-            position: Position { x: f64::from(x), y: 0.0 },
+            position: Position { x: f64::from(x), y: if drawn == 'a' { 0.9 } else { 0.0 } },
             category,
             uuid: None,
             radius: None,

@@ -1,0 +1,98 @@
+//! An open loop: orders come when they come, however slow the answers are. The
+//! latency of each counts from when it was *meant* to start, so that a stall
+//! is felt by everybody who would have come during it (no coordinated
+//! omission).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::closed::last_word;
+use super::schedule::Arrivals;
+use super::ticker::Ticker;
+use super::{History, Holder, Latency, Measured, Outcome};
+use crate::Failure;
+use crate::usage::{Sample, Watched};
+
+/// How exactly an order starts when it was meant to.
+const TICK: Duration = Duration::from_micros(250);
+
+/// Orders in flight; more wait, and their waiting counts.
+const MAX_IN_FLIGHT: usize = 4_096;
+
+/// A run of an open loop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenLoop {
+    /// Orders that come in a second.
+    pub(crate) per_second: f64,
+    /// How long it runs before it is measured.
+    pub(crate) warm_up: Duration,
+    /// How long it is measured.
+    pub(crate) measure: Duration,
+}
+
+struct Tally {
+    latency: Latency,
+    history: History,
+}
+
+impl OpenLoop {
+    /// Runs it. Orders are taken from `numbers`, on which later runs go on.
+    pub(crate) async fn run<H: Holder>(
+        self,
+        holder: &Arc<H>,
+        numbers: &Arc<AtomicU64>,
+        processes: &[Watched],
+    ) -> Result<Measured, Failure> {
+        let tally =
+            Arc::new(Mutex::new(Tally { latency: Latency::new(), history: History::default() }));
+        let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+        let mut ticker = Ticker::every(TICK)?;
+        let start = Instant::now();
+        let begin = start + self.warm_up;
+        let end = begin + self.measure;
+        let mut before = Sample::take(processes);
+        let mut sampled = false;
+        let mut under_way = JoinSet::new();
+        let first = numbers.load(Ordering::Relaxed);
+        for (caller, arrival) in Arrivals::new(self.per_second, first).enumerate() {
+            let meant = start + arrival;
+            if meant >= end {
+                break;
+            }
+            if !sampled && meant >= begin {
+                (before, sampled) = (Sample::take(processes), true);
+            }
+            while Instant::now() < meant {
+                ticker.tick().await?;
+            }
+            let place = places.clone().acquire_owned().await?;
+            let n = numbers.fetch_add(1, Ordering::Relaxed);
+            let (holder, tally) = (holder.clone(), tally.clone());
+            under_way.spawn(async move {
+                let outcome = last_word(&*holder, caller, n).await;
+                let ended = Instant::now();
+                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                tally.history.note(n, outcome);
+                if meant >= begin && matches!(outcome, Outcome::Taken(_)) {
+                    tally.latency.record(ended - meant);
+                }
+                drop(place);
+            });
+            while under_way.try_join_next().is_some() {}
+        }
+        let used = before.until_now();
+        while let Some(order) = under_way.join_next().await {
+            order?;
+        }
+        let tally = Arc::into_inner(tally).ok_or("an order is still there")?;
+        let Tally { latency, history } = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 orders")]
+        let per_second = latency.count() as f64 / self.measure.as_secs_f64();
+        Ok(Measured { per_second, latency, history, used })
+    }
+}

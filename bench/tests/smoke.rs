@@ -1,0 +1,78 @@
+//! The benchmarks as a person runs them, tiny, on a real small cluster: the
+//! contract's JSON, every check kept, nothing left running. No speed is
+//! asserted: a slow machine is no fault.
+
+#![expect(clippy::unwrap_used, reason = "all of this is tests")]
+
+use std::process::{Command, Stdio};
+
+use local_cluster::{ClusterError, StartedCluster, StateError};
+use serde_json::Value;
+
+/// Runs one benchmark as small as it may be and reads what it prints.
+fn run(name: &str, more: &[&str]) -> Value {
+    let tag = format!("bench-smoke-{name}");
+    let output = Command::new(env!("CARGO_BIN_EXE_seatlock-bench"))
+        .args([name, "-o", "json", "--tag", &tag, "--etcd-members", "1", "--rounds", "1"])
+        .args(["--measure", "0.4"])
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let people = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{people}");
+    let left = StartedCluster::attach(None, &tag);
+    let nothing = matches!(left, Err(ClusterError::State(StateError::NoCluster { .. })));
+    assert!(nothing, "the cluster is stopped and its data gone");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
+    assert!(report["versions"]["etcd"].is_string(), "{report}");
+    for row in report["rows"].as_array().unwrap() {
+        for figure in ["ops_per_s", "p50_ms", "p99_ms"] {
+            assert!(row[figure].as_f64().unwrap() > 0.0, "{figure} of {row}");
+        }
+        assert_eq!(row["valid"], true, "{row}");
+    }
+    let checks = report["checks"].as_array().unwrap();
+    assert!(!checks.is_empty());
+    for check in checks {
+        assert_eq!(check["ok"], true, "{check}");
+    }
+    report
+}
+
+fn systems(report: &Value) -> Vec<(&str, &str)> {
+    let rows = report["rows"].as_array().unwrap();
+    rows.iter().map(|r| (r["bench"].as_str().unwrap(), r["system"].as_str().unwrap())).collect()
+}
+
+fn targets(report: &Value) -> Vec<&str> {
+    let targets = report["targets"].as_array().unwrap();
+    for target in targets {
+        assert!(target["value"].is_number() && target["target"].is_number(), "{target}");
+        assert!(target["met"].is_boolean(), "{target}");
+    }
+    targets.iter().map(|target| target["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn holds_are_measured_beside_both_peers() {
+    let report = run("holds", &["--callers", "16"]);
+    let systems = systems(&report);
+    for system in ["lock-service", "etcd lease + txn", "etcd plain put"] {
+        for bench in ["holds", "holds at half load"] {
+            assert!(systems.contains(&(bench, system)), "{bench} of {system}");
+        }
+    }
+    assert_eq!(targets(&report), ["P1", "P2"]);
+}
+
+#[test]
+fn the_hot_seat_has_one_winner_in_every_system() {
+    let report = run("hot-seat", &["--buyers", "300"]);
+    let systems = systems(&report);
+    for system in ["lock-service", "etcd lease + txn"] {
+        assert!(systems.contains(&("hot-seat", system)), "{system}");
+    }
+    assert_eq!(targets(&report), ["P4"]);
+}
