@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use reqwest::{Method, StatusCode};
+use http_body_util::{BodyDataStream, BodyExt as _};
+use hyper::body::Incoming;
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Response, StatusCode};
 use seat_model::{BookingId, Code, PerformanceId, Plan, PlanId, Problem, ShowId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::connection::{Connection, NoAnswer};
 use crate::wire::{
     Acquire, AcquireToConfirm, Acquired, AtFence, BeginConfirm, BookedSeats, ChangeLine, FreeSeats,
     Freed, Moved, PerformanceCounts, PutShardMap, VersionedShardMap,
@@ -45,6 +49,7 @@ pub enum LockError {
 
 struct Instance {
     url: String,
+    connection: Connection,
     /// Milliseconds after `born` until which it is passed over.
     away_until_ms: AtomicU64,
 }
@@ -52,7 +57,6 @@ struct Instance {
 /// A client; clones share connections and what is known of the instances.
 #[derive(Clone)]
 pub struct LockClient {
-    http: reqwest::Client,
     instances: Arc<[Instance]>,
     born: Instant,
     config: Arc<LockClientConfig>,
@@ -62,28 +66,20 @@ impl LockClient {
     /// Prepares the client; connects on first use.
     ///
     /// # Errors
-    /// When no instance is named or the HTTP client cannot be built.
+    /// When no instance is named, or one not as `http://HOST:PORT`.
     pub fn new(config: LockClientConfig) -> Result<Self, LockError> {
         if config.instances.is_empty() {
             return Err(LockError::NotApplied("no lock-service is configured".into()));
         }
-        let http = reqwest::Client::builder()
-            .http2_prior_knowledge()
-            .http2_keep_alive_interval(Duration::from_secs(2))
-            .http2_keep_alive_timeout(Duration::from_secs(2))
-            .connect_timeout(config.try_timeout.min(Duration::from_millis(500)))
-            .no_proxy()
-            .build()
-            .map_err(|error| LockError::NotApplied(error.to_string()))?;
-        let instances = config
-            .instances
-            .iter()
-            .map(|url| Instance {
-                url: url.trim_end_matches('/').to_owned(),
-                away_until_ms: AtomicU64::new(0),
-            })
-            .collect();
-        Ok(Self { http, instances, born: Instant::now(), config: Arc::new(config) })
+        let connect_timeout = config.try_timeout.min(Duration::from_millis(500));
+        let instance = |url: &String| {
+            let connection =
+                Connection::new(url, connect_timeout).map_err(LockError::NotApplied)?;
+            let url = url.trim_end_matches('/').to_owned();
+            Ok(Instance { url, connection, away_until_ms: AtomicU64::new(0) })
+        };
+        let instances = config.instances.iter().map(instance).collect::<Result<_, _>>()?;
+        Ok(Self { instances, born: Instant::now(), config: Arc::new(config) })
     }
 
     /// Takes seats as a hold.
@@ -91,7 +87,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`]; after `Unknown` the same request finds out.
     pub async fn acquire(&self, request: &Acquire) -> Result<Acquired, LockError> {
-        self.post(request.show.as_str(), "acquire", request).await
+        self.post(request.show.as_str(), "/v1/acquire", request).await
     }
 
     /// Takes seats straight as `confirming`.
@@ -102,7 +98,7 @@ impl LockClient {
         &self,
         request: &AcquireToConfirm,
     ) -> Result<Acquired, LockError> {
-        self.post(request.acquire.show.as_str(), "acquire-to-confirm", request).await
+        self.post(request.acquire.show.as_str(), "/v1/acquire-to-confirm", request).await
     }
 
     /// Moves a hold's deadline as late as now plus its TTL, never past the cap.
@@ -110,7 +106,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn extend(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "extend", at).await
+        self.post(show.as_str(), "/v1/extend", at).await
     }
 
     /// Gives a hold back.
@@ -118,7 +114,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn release(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "release", at).await
+        self.post(show.as_str(), "/v1/release", at).await
     }
 
     /// Pins a hold's seats for one attempt to commit.
@@ -130,7 +126,7 @@ impl LockClient {
         show: &ShowId,
         begin: &BeginConfirm,
     ) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "begin-confirm", begin).await
+        self.post(show.as_str(), "/v1/begin-confirm", begin).await
     }
 
     /// Makes pinned seats a hold again: only by the owner of the nonce, and
@@ -139,7 +135,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn step_back(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "step-back", at).await
+        self.post(show.as_str(), "/v1/step-back", at).await
     }
 
     /// Marks pinned seats sold; the ledger has the row under this fence.
@@ -147,7 +143,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn finish(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "finish", at).await
+        self.post(show.as_str(), "/v1/finish", at).await
     }
 
     /// Frees pinned seats; the ledger has a tombstone.
@@ -155,7 +151,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn abort(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "abort", at).await
+        self.post(show.as_str(), "/v1/abort", at).await
     }
 
     /// Frees the seats of cancelled tickets.
@@ -163,7 +159,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn free(&self, show: &ShowId, seats: &FreeSeats) -> Result<Freed, LockError> {
-        self.post(show.as_str(), "free", seats).await
+        self.post(show.as_str(), "/v1/free", seats).await
     }
 
     /// The seats of a booking, after the mirror has caught up with etcd.
@@ -213,7 +209,8 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn put_shard_map(&self, put: &PutShardMap) -> Result<VersionedShardMap, LockError> {
-        self.call("", Method::PUT, "/v1/shard-map", Some(encode(put)?)).await
+        let route = PathAndQuery::from_static("/v1/shard-map");
+        self.call("", Method::PUT, route, Some(encode(put)?)).await
     }
 
     /// Hands the plan over to the instance that serves the show.
@@ -221,7 +218,8 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn put_plan(&self, show: &ShowId, id: &PlanId, plan: &Plan) -> Result<(), LockError> {
-        self.call(show.as_str(), Method::PUT, &format!("/v1/plans/{id}"), Some(encode(plan)?)).await
+        let route = path(format!("/v1/plans/{id}"))?;
+        self.call(show.as_str(), Method::PUT, route, Some(encode(plan)?)).await
     }
 
     /// Follows the changes of all seats after this revision (0: from a
@@ -232,18 +230,18 @@ impl LockClient {
     pub async fn changes(&self, from: u64) -> Result<ChangeFeed, LockError> {
         let mut last = LockError::NotApplied("every lock-service is away".into());
         for instance in self.by_preference("") {
-            let request = self.http.get(format!("{}/v1/changes?from={from}", instance.url));
-            let sent = tokio::time::timeout(self.config.try_timeout, request.send()).await;
-            match sent {
+            let path = path(format!("/v1/changes?from={from}"))?;
+            let sent = instance.connection.send(Method::GET, path, None);
+            match tokio::time::timeout(self.config.try_timeout, sent).await {
                 Ok(Ok(answer)) if answer.status() == StatusCode::OK => {
-                    return Ok(ChangeFeed::new(answer.bytes_stream()));
+                    return Ok(ChangeFeed::new(BodyDataStream::new(answer.into_body())));
                 }
                 Ok(Ok(answer)) => {
                     last = LockError::NotApplied(format!("answered {}", answer.status()))
                 }
-                Ok(Err(error)) => {
+                Ok(Err(NoAnswer::NotSent(why) | NoAnswer::Unknown(why))) => {
                     self.pass_over(instance);
-                    last = LockError::NotApplied(error.to_string());
+                    last = LockError::NotApplied(why);
                 }
                 Err(_) => {
                     self.pass_over(instance);
@@ -257,15 +255,15 @@ impl LockClient {
     async fn post<A: DeserializeOwned>(
         &self,
         affinity: &str,
-        operation: &str,
+        route: &'static str,
         body: &(impl Serialize + Sync),
     ) -> Result<A, LockError> {
-        let body = encode(body)?;
-        self.call(affinity, Method::POST, &format!("/v1/{operation}"), Some(body)).await
+        let path = PathAndQuery::from_static(route);
+        self.call(affinity, Method::POST, path, Some(encode(body)?)).await
     }
 
-    async fn get<A: DeserializeOwned>(&self, affinity: &str, path: &str) -> Result<A, LockError> {
-        self.call(affinity, Method::GET, path, None).await
+    async fn get<A: DeserializeOwned>(&self, affinity: &str, route: &str) -> Result<A, LockError> {
+        self.call(affinity, Method::GET, path(route.to_owned())?, None).await
     }
 
     /// Asks the preferred instance, then the others. Every operation may be
@@ -275,13 +273,13 @@ impl LockClient {
         &self,
         affinity: &str,
         method: Method,
-        path: &str,
+        path: PathAndQuery,
         body: Option<Bytes>,
     ) -> Result<A, LockError> {
         let mut unknown: Option<String> = None;
         let mut away = String::from("every lock-service is away");
         for instance in self.by_preference(affinity) {
-            match self.try_one(instance, method.clone(), path, body.clone()).await {
+            match self.try_one(instance, method.clone(), path.clone(), body.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(LockError::NotApplied(why)) => away = why,
                 Err(LockError::Unknown(why)) => unknown = Some(why),
@@ -295,28 +293,21 @@ impl LockClient {
         &self,
         instance: &Instance,
         method: Method,
-        path: &str,
+        path: PathAndQuery,
         body: Option<Bytes>,
     ) -> Result<A, LockError> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", instance.url))
-            .timeout(self.config.try_timeout);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
-        }
-        let answer = request.send().await.map_err(|error| {
+        let whole = async {
+            let answer = instance.connection.send(method, path, body).await?;
+            read(answer).await
+        };
+        let whole = tokio::time::timeout(self.config.try_timeout, whole).await;
+        let late = || Err(NoAnswer::Unknown("did not answer in time".to_owned()));
+        let (status, bytes) = whole.unwrap_or_else(|_| late()).map_err(|no_answer| {
             self.pass_over(instance);
-            if error.is_connect() {
-                LockError::NotApplied(error.to_string())
-            } else {
-                LockError::Unknown(error.to_string())
+            match no_answer {
+                NoAnswer::NotSent(why) => LockError::NotApplied(why),
+                NoAnswer::Unknown(why) => LockError::Unknown(why),
             }
-        })?;
-        let status = answer.status();
-        let bytes = answer.bytes().await.map_err(|error| {
-            self.pass_over(instance);
-            LockError::Unknown(error.to_string())
         })?;
         if status.is_success() {
             let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
@@ -353,6 +344,18 @@ impl LockClient {
     }
 }
 
+async fn read(answer: Response<Incoming>) -> Result<(StatusCode, Bytes), NoAnswer> {
+    let status = answer.status();
+    match answer.into_body().collect().await {
+        Ok(body) => Ok((status, body.to_bytes())),
+        Err(error) => Err(NoAnswer::Unknown(error.to_string())),
+    }
+}
+
+fn path(text: String) -> Result<PathAndQuery, LockError> {
+    PathAndQuery::try_from(text).map_err(|error| LockError::NotApplied(error.to_string()))
+}
+
 fn encode(body: &impl Serialize) -> Result<Bytes, LockError> {
     serde_json::to_vec(body)
         .map(Bytes::from)
@@ -377,14 +380,14 @@ const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// The lines of a change feed.
 pub struct ChangeFeed {
-    stream: std::pin::Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
+    stream: std::pin::Pin<Box<dyn Stream<Item = hyper::Result<Bytes>> + Send>>,
     buffer: Vec<u8>,
     /// Where the next line begins in `buffer`.
     start: usize,
 }
 
 impl ChangeFeed {
-    fn new(stream: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static) -> Self {
+    fn new(stream: impl Stream<Item = hyper::Result<Bytes>> + Send + 'static) -> Self {
         Self { stream: Box::pin(stream), buffer: Vec::new(), start: 0 }
     }
 

@@ -4,6 +4,7 @@
 //! Must not know: etcd, the rules of holding, any other service.
 
 mod client;
+mod connection;
 pub mod wire;
 
 pub use client::{ChangeFeed, LockClient, LockClientConfig, LockError};
