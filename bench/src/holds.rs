@@ -18,6 +18,8 @@ use crate::report::{PerProcess, Report, Row, Target};
 use crate::stage::Stage;
 use crate::truth::{SEATS, Truth};
 
+const BENCH: &str = "holds";
+
 /// Performances the holds of a round are spread over: the run of one show.
 const PERFORMANCES: u32 = 8;
 
@@ -110,7 +112,7 @@ pub(crate) async fn run(options: &Options, report: &mut Report) -> Result<(), Fa
         format!("{connections} to lock-service"),
     ];
     for ((system, rounds), setting) in System::ALL.into_iter().zip(&rounds).zip(settings) {
-        add_rows(system, rounds, &setting, report);
+        add_rows(system, rounds, options.callers, &setting, report);
     }
     add_targets(&rounds, report);
     stage.stop().await
@@ -211,7 +213,7 @@ impl Bench<'_> {
         let leases = with_deadline.map(|found| found.lease).collect();
         let lease_ends = self.truth.lease_ends(leases).await?;
         let store = Store { seats, lease_ends, leases_renewed_ms: 0 };
-        let name = format!("holds, {}", system.name());
+        let name = format!("{BENCH}, {}", system.name());
         let valid = report.add_checks(check_holds(&name, orders, &history, &store));
         self.stage.without_lock_service().await?;
         self.truth.clear().await?;
@@ -223,13 +225,15 @@ fn over(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {
     median(&rounds.iter().map(figure).collect::<Vec<_>>())
 }
 
-fn add_rows(system: System, rounds: &[Round], setting: &str, report: &mut Report) {
+fn add_rows(system: System, rounds: &[Round], callers: u32, setting: &str, report: &mut Report) {
     let valid = rounds.iter().all(|round| round.valid);
     let bytes = over(rounds, |round| round.bytes_per_hold);
     type Part = fn(&Round) -> &Measured;
-    let ways: [(&str, Part); 2] =
-        [("holds", |round| &round.closed), ("holds at half load", |round| &round.open)];
-    for (bench, part) in ways {
+    let ways: [(String, Part); 2] = [
+        (format!("{callers} callers"), |round| &round.closed),
+        ("half of that, open loop".to_owned(), |round| &round.open),
+    ];
+    for (load, part) in ways {
         let per_second = over(rounds, |round| part(round).per_second);
         let distance = |round: &&Round| (part(round).per_second - per_second).abs();
         let middle = rounds.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -240,7 +244,8 @@ fn add_rows(system: System, rounds: &[Round], setting: &str, report: &mut Report
             PerProcess::of(measured.used.clone(), orders)
         });
         report.rows.push(Row {
-            bench: bench.to_owned(),
+            bench: BENCH.to_owned(),
+            load,
             system: system.name().to_owned(),
             ops_per_s: per_second,
             p50_ms: over(rounds, |round| part(round).latency.quantile_ms(0.5)),

@@ -59,8 +59,8 @@ pub(crate) async fn run(options: &Options, report: &mut Report) -> Result<(), Fa
     let setting = |connections: &dyn std::fmt::Display, at_once: usize| {
         format!("connections: {connections}; {at_once} in flight")
     };
-    report.rows.push(row(PEER, &peer, &setting(&peer_setting.0, peer_setting.1)));
-    report.rows.push(row(OURS, &ours, &setting(&our_setting.0, our_setting.1)));
+    report.rows.push(row(PEER, options.buyers, &peer, &setting(&peer_setting.0, peer_setting.1)));
+    report.rows.push(row(OURS, options.buyers, &ours, &setting(&our_setting.0, our_setting.1)));
     let ratio = took(&peer) / took(&ours).max(f64::MIN_POSITIVE);
     report.targets.push(Target {
         id: "P4".to_owned(),
@@ -169,10 +169,11 @@ fn took(rounds: &[Round]) -> f64 {
     over(rounds, |rushed| rushed.took.as_secs_f64())
 }
 
-fn row(system: &str, rounds: &[Round], setting: &str) -> Row {
+fn row(system: &str, buyers: u64, rounds: &[Round], setting: &str) -> Row {
     let last = rounds.last().map(|round| &round.rushed);
     Row {
         bench: BENCH.to_owned(),
+        load: format!("{buyers} buyers"),
         system: system.to_owned(),
         ops_per_s: over(rounds, Rushed::per_second),
         p50_ms: over(rounds, |rushed| rushed.latency.quantile_ms(0.5)),

@@ -62,13 +62,14 @@ pub(crate) async fn run(options: &Options, report: &mut Report) -> Result<(), Fa
     let gaps: Vec<String> = rounds.iter().map(|round| figure(round.gap.as_secs_f64())).collect();
     report.rows.push(Row {
         bench: BENCH.to_owned(),
+        load: format!("{CALLERS} callers"),
         system: OURS.to_owned(),
         ops_per_s: over(&|round| round.measured.per_second),
         p50_ms: over(&|round| round.measured.latency.quantile_ms(0.5)),
         p99_ms: over(&|round| round.measured.latency.quantile_ms(0.99)),
         valid,
         rounds: rounds.iter().map(|round| round.measured.per_second).collect(),
-        note: format!("{CALLERS} callers; longest times without a hold: {} s", gaps.join(", ")),
+        note: format!("longest times without a hold: {} s", gaps.join(", ")),
         used: rounds.last().map(used).unwrap_or_default(),
     });
     report.targets.push(Target {

@@ -102,13 +102,13 @@ pub(crate) async fn run(options: &Options, report: &mut Report) -> Result<(), Fa
         peer.push(checked(PEER, whole, bench.peer(round, connections.0, whole).await?, report));
         ours.push(checked(OURS, whole, bench.ours(round, setting.0, whole).await?, report));
     }
-    report.rows.push(row(PEER, &peer, &format!("{} connections", connections.0)));
+    report.rows.push(row(PEER, whole.buyers, &peer, &format!("{} connections", connections.0)));
     let (clients, at_once) = setting.0;
     let note = format!(
         "{clients} connections, {at_once} in flight; {} choices wasted a pair",
         figure(wasted(&ours))
     );
-    report.rows.push(row(OURS, &ours, &note));
+    report.rows.push(row(OURS, whole.buyers, &ours, &note));
     report.targets.push(Target {
         id: "P5".to_owned(),
         what: format!(
@@ -197,11 +197,12 @@ fn wasted(rounds: &[Round]) -> f64 {
     rounds.iter().map(|round| round.wasted).fold(0.0, f64::max)
 }
 
-fn row(system: &str, rounds: &[Round], note: &str) -> Row {
+fn row(system: &str, buyers: u64, rounds: &[Round], note: &str) -> Row {
     let took = over(rounds, |round| round.rushed.took.as_secs_f64());
     let last = rounds.last().map(|round| &round.rushed);
     Row {
         bench: BENCH.to_owned(),
+        load: format!("{buyers} buyers"),
         system: system.to_owned(),
         ops_per_s: over(rounds, |round| round.rushed.per_second()),
         p50_ms: over(rounds, |round| round.rushed.latency.quantile_ms(0.5)),

@@ -1,5 +1,5 @@
 //! P8: is a hold as fast among a million live holds as among a thousand, and
-//! are 50,000 that run out in one second gone soon after?
+//! are 50,000 that run out in one second gone soon after (INV-5)?
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -219,7 +219,8 @@ impl Bench<'_> {
         let per_second = per_second_of(gone.len(), seconds);
         let after = |part: f64| gone_after(&gone, from, part);
         report.rows.push(Row {
-            bench: "scale, running out".to_owned(),
+            bench: BENCH.to_owned(),
+            load: format!("{due} running out"),
             system: OURS.to_owned(),
             ops_per_s: per_second,
             p50_ms: after(0.5),
@@ -272,7 +273,8 @@ fn row(among: &Among, note: &str) -> Row {
         PerProcess::of(measured.used.clone(), orders)
     });
     Row {
-        bench: format!("{BENCH}, {} live", among.live),
+        bench: BENCH.to_owned(),
+        load: format!("among {} live", among.live),
         system: OURS.to_owned(),
         ops_per_s: median(&per_second),
         p50_ms: quantile(among, 0.5),

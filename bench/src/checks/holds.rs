@@ -1,4 +1,4 @@
-//! Holds that were acknowledged against the seats that are in etcd.
+//! Holds that were acknowledged against the seats that are in etcd (INV-3, INV-8).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,5 +1,5 @@
 //! A sell-out: every seat is sold, each once, to whom the store says, and
-//! nobody got fewer or more than they asked for.
+//! nobody got fewer or more than they asked for (INV-3, INV-9).
 
 use std::collections::{BTreeMap, HashMap};
 

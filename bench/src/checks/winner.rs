@@ -1,4 +1,4 @@
-//! One seat, many buyers: exactly one of them has it, and everybody knows.
+//! One seat, many buyers: exactly one of them has it, and everybody knows (INV-3).
 
 use super::Check;
 use crate::load::History;

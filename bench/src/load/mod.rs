@@ -1,6 +1,7 @@
 //! Generating load: who is asked, what an answer means, and what is remembered
 //! of it for the checks. Must not know which system is measured.
 
+mod alarm;
 mod closed;
 mod history;
 mod latency;
@@ -8,7 +9,6 @@ mod open;
 mod rush;
 mod schedule;
 mod stamps;
-mod ticker;
 
 use std::time::Duration;
 

@@ -11,9 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::alarm::Alarm;
 use super::closed::last_word;
 use super::schedule::Arrivals;
-use super::ticker::Ticker;
 use super::{History, Holder, Latency, Measured, Outcome};
 use crate::Failure;
 use crate::usage::{Sample, Watched};
@@ -51,7 +51,7 @@ impl OpenLoop {
         let tally =
             Arc::new(Mutex::new(Tally { latency: Latency::new(), history: History::default() }));
         let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        let mut ticker = Ticker::every(TICK)?;
+        let mut alarm = Alarm::new(TICK)?;
         let start = Instant::now();
         let begin = start + self.warm_up;
         let end = begin + self.measure;
@@ -67,9 +67,7 @@ impl OpenLoop {
             if !sampled && meant >= begin {
                 (before, sampled) = (Sample::take(processes), true);
             }
-            while Instant::now() < meant {
-                ticker.tick().await?;
-            }
+            alarm.until(meant.into_std()).await?;
             let place = places.clone().acquire_owned().await?;
             let n = numbers.fetch_add(1, Ordering::Relaxed);
             let (holder, tally) = (holder.clone(), tally.clone());

@@ -31,6 +31,8 @@ pub(crate) struct Report {
 pub(crate) struct Row {
     /// Which benchmark.
     pub(crate) bench: String,
+    /// How it was loaded.
+    pub(crate) load: String,
     /// Which system.
     pub(crate) system: String,
     /// Operations a second.
@@ -45,7 +47,7 @@ pub(crate) struct Row {
     pub(crate) rounds: Vec<f64>,
     /// Settings and further figures, for people.
     pub(crate) note: String,
-    /// What each process used, in the median round.
+    /// What each process used, in one of the rounds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) used: Vec<PerProcess>,
 }

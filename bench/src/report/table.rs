@@ -42,11 +42,12 @@ pub(crate) fn text(report: &Report) -> String {
 fn rows(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["bench", "system", "per second", "p50 ms", "p99 ms", "rounds", ""]);
+    table.set_header(["bench", "load", "system", "per second", "p50 ms", "p99 ms", "rounds", ""]);
     for row in &report.rows {
         let rounds: Vec<String> = row.rounds.iter().map(|value| figure(*value)).collect();
         table.add_row([
             row.bench.clone(),
+            row.load.clone(),
             row.system.clone(),
             figure(row.ops_per_s),
             figure(row.p50_ms),
@@ -55,7 +56,7 @@ fn rows(report: &Report) -> Table {
             note(row),
         ]);
     }
-    right(&mut table, 2..=4);
+    right(&mut table, 3..=5);
     table
 }
 
@@ -66,11 +67,12 @@ fn note(row: &Row) -> String {
 fn used(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["bench", "system", "process", "cpu s", "cpu us per op", "rss MiB"]);
+    table.set_header(["bench", "load", "system", "process", "cpu s", "cpu us per op", "rss MiB"]);
     for row in &report.rows {
         for process in &row.used {
             table.add_row([
                 row.bench.clone(),
+                row.load.clone(),
                 row.system.clone(),
                 process.used.process.clone(),
                 format!("{:.2}", process.used.cpu_s),
@@ -79,7 +81,7 @@ fn used(report: &Report) -> Table {
             ]);
         }
     }
-    right(&mut table, 3..=5);
+    right(&mut table, 4..=6);
     table
 }
 
