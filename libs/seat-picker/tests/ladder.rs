@@ -197,7 +197,11 @@ fn a_crowd_sells_a_tier_out_when_seats_in_flight_count_as_taken() {
     let mut in_flight = hall.no_seats();
     let refused = loop {
         match pick(&hall, &apart(2), &in_flight, Spread::NONE) {
-            Ok(Choice { seats, .. }) => in_flight.extend(seats),
+            Ok(Choice { seats, .. }) => {
+                for seat in seats {
+                    assert!(in_flight.insert(seat), "each seat once");
+                }
+            }
             Err(refused) => break refused,
         }
     };
