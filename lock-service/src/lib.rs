@@ -16,6 +16,7 @@ pub mod engine;
 pub mod etcd;
 pub mod fault;
 pub mod freshness;
+mod gathering;
 pub mod keys;
 pub mod leases;
 pub mod metrics;

@@ -20,6 +20,7 @@ const BATCH_EDGES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256
 #[derive(Debug, Clone)]
 pub struct Metrics {
     operations: IntCounterVec,
+    operation_duration: HistogramVec,
     etcd_duration: HistogramVec,
     etcd_errors: IntCounterVec,
     seats: IntGaugeVec,
@@ -110,6 +111,15 @@ impl Metrics {
             &["call"],
         )?;
         registry.register(Box::new(etcd_duration.clone()))?;
+        let operation_duration = HistogramVec::new(
+            HistogramOpts::new(
+                "lock_operation_duration_seconds",
+                "Time from an operation's arrival to its answer, whatever that is.",
+            )
+            .buckets(EDGES.to_vec()),
+            &["operation"],
+        )?;
+        registry.register(Box::new(operation_duration.clone()))?;
         let catch_up = Histogram::with_opts(
             HistogramOpts::new(
                 "lock_mirror_catch_up_duration_seconds",
@@ -149,6 +159,7 @@ impl Metrics {
                 "Operations of the seat protocol, by verdict.",
                 &["operation", "verdict"],
             )?,
+            operation_duration,
             etcd_duration,
             etcd_errors: counters(
                 "lock_etcd_call_errors_total",
@@ -239,6 +250,11 @@ impl Metrics {
     /// Counts a verdict.
     pub fn operation(&self, operation: &'static str, verdict: &'static str) {
         self.operations.with_label_values(&[operation, verdict]).inc();
+    }
+
+    /// Counts the time an operation took.
+    pub(crate) fn operation_took(&self, operation: &'static str, took: Duration) {
+        self.operation_duration.with_label_values(&[operation]).observe(took.as_secs_f64());
     }
 
     /// Shows how many seats are in which state.

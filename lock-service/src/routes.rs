@@ -7,10 +7,9 @@ use axum::extract::State;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use lock_service_client::wire::{
-    Acquire, AcquireToConfirm, Acquired, AtFence, BeginConfirm, BookedSeats, FreeSeats, Freed,
-    Moved, PerformanceCounts, PutShardMap, VersionedShardMap,
+    BookedSeats, OPERATIONS, PerformanceCounts, PutShardMap, VersionedShardMap,
 };
-use seat_model::{BookingId, Code, PerformanceId, Plan, PlanId, Problem, check_plan};
+use seat_model::{Code, PerformanceId, Plan, PlanId, Problem, check_plan};
 use serde::Deserialize;
 use service_kit::{ApiJson, ApiPath, ApiProblem, ApiQuery};
 use tokio::sync::Semaphore;
@@ -18,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::changes;
 use crate::engine::Engine;
 use crate::fault::Fault;
-use crate::operations::Asked;
+use crate::gathering::answer_all;
 
 /// The largest seating plan, in bytes.
 const PLAN_LIMIT_BYTES: usize = 8 << 20;
@@ -39,16 +38,7 @@ type Answer<T> = Result<Json<T>, ApiProblem>;
 /// All routes.
 pub fn router(app: App) -> Router {
     Router::new()
-        .route("/v1/acquire", post(acquire))
-        .route("/v1/acquire-to-confirm", post(acquire_to_confirm))
-        .route("/v1/extend", post(extend))
-        .route("/v1/release", post(release))
-        .route("/v1/begin-confirm", post(begin_confirm))
-        .route("/v1/step-back", post(step_back))
-        .route("/v1/finish", post(finish))
-        .route("/v1/abort", post(abort))
-        .route("/v1/free", post(free))
-        .route("/v1/bookings/{booking}", get(booking))
+        .route(OPERATIONS, post(answer_all))
         .route("/v1/confirming", get(confirming))
         .route("/v1/performances/{performance}/counts", get(counts))
         .route("/v1/shard-map", get(shard_map).put(put_shard_map))
@@ -58,15 +48,15 @@ pub fn router(app: App) -> Router {
 }
 
 impl App {
-    /// Runs an operation to its end, even when the caller hangs up: a torn
-    /// acquire would leave its seats reserved by nobody.
+    /// Runs work to its end, even when the caller hangs up: half of it done
+    /// would be worse than all of it.
     async fn run<T, F>(&self, work: impl FnOnce(Arc<Engine>) -> F) -> Answer<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send + 'static,
     {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return Err(ApiProblem::new(Code::Unavailable, "too many requests are in flight"));
+            return Err(too_many());
         };
         let in_flight = self.engine.metrics.in_flight.clone();
         let work = work(self.engine.clone());
@@ -84,54 +74,9 @@ impl App {
     }
 }
 
-async fn acquire(State(app): State<App>, ApiJson(body): ApiJson<Acquire>) -> Answer<Acquired> {
-    app.run(|engine| async move { engine.acquire(body, None).await }).await
-}
-
-async fn acquire_to_confirm(
-    State(app): State<App>,
-    ApiJson(body): ApiJson<AcquireToConfirm>,
-) -> Answer<Acquired> {
-    let AcquireToConfirm { acquire, shards_revision } = body;
-    app.run(|engine| async move { engine.acquire(acquire, Some(shards_revision)).await }).await
-}
-
-async fn extend(State(app): State<App>, ApiJson(at): ApiJson<AtFence>) -> Answer<Moved> {
-    app.run(|engine| async move { engine.extend(at).await }).await
-}
-
-async fn begin_confirm(
-    State(app): State<App>,
-    ApiJson(begin): ApiJson<BeginConfirm>,
-) -> Answer<Moved> {
-    app.run(|engine| async move { engine.begin_confirm(begin).await }).await
-}
-
-async fn release(State(app): State<App>, ApiJson(at): ApiJson<AtFence>) -> Answer<Moved> {
-    app.run(|engine| async move { engine.end(Asked::Release, at).await }).await
-}
-
-async fn step_back(State(app): State<App>, ApiJson(at): ApiJson<AtFence>) -> Answer<Moved> {
-    app.run(|engine| async move { engine.end(Asked::StepBack, at).await }).await
-}
-
-async fn finish(State(app): State<App>, ApiJson(at): ApiJson<AtFence>) -> Answer<Moved> {
-    app.run(|engine| async move { engine.end(Asked::Finish, at).await }).await
-}
-
-async fn abort(State(app): State<App>, ApiJson(at): ApiJson<AtFence>) -> Answer<Moved> {
-    app.run(|engine| async move { engine.end(Asked::Abort, at).await }).await
-}
-
-async fn free(State(app): State<App>, ApiJson(body): ApiJson<FreeSeats>) -> Answer<Freed> {
-    app.run(|engine| async move { engine.free(body).await }).await
-}
-
-async fn booking(
-    State(app): State<App>,
-    ApiPath(booking): ApiPath<BookingId>,
-) -> Answer<Option<BookedSeats>> {
-    app.run(|engine| async move { engine.booking(booking).await }).await
+/// The bound on requests in flight is reached.
+pub(crate) fn too_many() -> ApiProblem {
+    ApiProblem::new(Code::Unavailable, "too many requests are in flight")
 }
 
 #[derive(Deserialize)]

@@ -32,6 +32,8 @@ mod limits;
 mod picks;
 #[path = "promises/timers.rs"]
 mod timers;
+#[path = "promises/together.rs"]
+mod together;
 mod world;
 
 use world::World;
@@ -86,6 +88,9 @@ fn main() -> ExitCode {
         timers::a_hold_without_a_lease_is_expired,
         timers::a_crowd_of_holds_without_leases_is_expired,
         timers::strays_are_released,
+        together::each_operation_has_its_own_answer,
+        together::a_request_has_a_bound,
+        together::what_was_begun_is_finished_when_the_caller_hangs_up,
     ];
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(world);

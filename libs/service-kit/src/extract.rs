@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
@@ -50,6 +50,21 @@ where
             ));
         }
         parse(&body).map(Self)
+    }
+}
+
+/// A body of at most `LIMIT` bytes, whatever it is; read like [`ApiJson`]'s.
+#[derive(Debug)]
+pub struct ApiBytes<const LIMIT: usize>(pub Bytes);
+
+impl<S, const LIMIT: usize> FromRequest<S> for ApiBytes<LIMIT>
+where
+    S: Send + Sync,
+{
+    type Rejection = ApiProblem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiProblem> {
+        read_body(request, LIMIT).await.map(|body| Self(body.freeze()))
     }
 }
 

@@ -24,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub use answer::ApiProblem;
 pub use background::Background;
 pub use config::{ConfigError, ServiceConfig};
-pub use extract::{ApiJson, ApiPath, ApiQuery, BODY_LIMIT_BYTES};
+pub use extract::{ApiBytes, ApiJson, ApiPath, ApiQuery, BODY_LIMIT_BYTES};
 pub use listen::ListenConfig;
 pub use process::{Process, run};
 pub use rate_limit::{RateLimit, RateLimitConfig};

@@ -13,11 +13,12 @@ use seat_model::{BookingId, Code, PerformanceId, Plan, PlanId, Problem, ShowId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::courier::Courier;
 use crate::feed::ChangeFeed;
 use crate::link::{Link, LinkError};
 use crate::wire::{
-    Acquire, AcquireToConfirm, Acquired, AtFence, BeginConfirm, BookedSeats, FreeSeats, Freed,
-    Moved, PerformanceCounts, PutShardMap, VersionedShardMap,
+    Acquire, AcquireToConfirm, Acquired, Answer, AtFence, BeginConfirm, BookedSeats, FreeSeats,
+    Freed, Moved, Operation, PerformanceCounts, PutShardMap, VersionedShardMap,
 };
 
 /// Where the instances are and how long to wait for one.
@@ -50,7 +51,8 @@ const LONGEST_CONNECT: Duration = Duration::from_millis(500);
 
 struct Instance {
     url: String,
-    link: Link,
+    link: Arc<Link>,
+    courier: Courier,
     /// Milliseconds after `born` until which it is passed over.
     away_until_ms: AtomicU64,
 }
@@ -76,7 +78,9 @@ impl LockClient {
         let instance = |url: &String| {
             let url = url.trim_end_matches('/').to_owned();
             let link = Link::new(&url, connect).map_err(LockError::NotApplied)?;
-            Ok(Instance { url, link, away_until_ms: AtomicU64::new(0) })
+            let link = Arc::new(link);
+            let courier = Courier::new(link.clone(), config.try_timeout);
+            Ok(Instance { url, link, courier, away_until_ms: AtomicU64::new(0) })
         };
         let instances = config.instances.iter().map(instance).collect::<Result<_, LockError>>()?;
         Ok(Self { instances, born: Instant::now(), config: Arc::new(config) })
@@ -87,7 +91,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`]; after `Unknown` the same request finds out.
     pub async fn acquire(&self, request: &Acquire) -> Result<Acquired, LockError> {
-        self.post(request.show.as_str(), "acquire", request).await
+        acquired(self.operate(&request.show, Operation::Acquire(request.clone())).await?)
     }
 
     /// Takes seats straight as `confirming`.
@@ -98,7 +102,8 @@ impl LockClient {
         &self,
         request: &AcquireToConfirm,
     ) -> Result<Acquired, LockError> {
-        self.post(request.acquire.show.as_str(), "acquire-to-confirm", request).await
+        let operation = Operation::AcquireToConfirm(request.clone());
+        acquired(self.operate(&request.acquire.show, operation).await?)
     }
 
     /// Moves a hold's deadline as late as now plus its TTL, never past the cap.
@@ -106,7 +111,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn extend(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "extend", at).await
+        moved(self.operate(show, Operation::Extend(at.clone())).await?)
     }
 
     /// Gives a hold back.
@@ -114,7 +119,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn release(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "release", at).await
+        moved(self.operate(show, Operation::Release(at.clone())).await?)
     }
 
     /// Pins a hold's seats for one attempt to commit.
@@ -126,7 +131,7 @@ impl LockClient {
         show: &ShowId,
         begin: &BeginConfirm,
     ) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "begin-confirm", begin).await
+        moved(self.operate(show, Operation::BeginConfirm(begin.clone())).await?)
     }
 
     /// Makes pinned seats a hold again: only by the owner of the nonce, and
@@ -135,7 +140,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn step_back(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "step-back", at).await
+        moved(self.operate(show, Operation::StepBack(at.clone())).await?)
     }
 
     /// Marks pinned seats sold; the ledger has the row under this fence.
@@ -143,7 +148,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn finish(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "finish", at).await
+        moved(self.operate(show, Operation::Finish(at.clone())).await?)
     }
 
     /// Frees pinned seats; the ledger has a tombstone.
@@ -151,7 +156,7 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn abort(&self, show: &ShowId, at: &AtFence) -> Result<Moved, LockError> {
-        self.post(show.as_str(), "abort", at).await
+        moved(self.operate(show, Operation::Abort(at.clone())).await?)
     }
 
     /// Frees the seats of cancelled tickets.
@@ -159,7 +164,10 @@ impl LockClient {
     /// # Errors
     /// See [`LockError`].
     pub async fn free(&self, show: &ShowId, seats: &FreeSeats) -> Result<Freed, LockError> {
-        self.post(show.as_str(), "free", seats).await
+        match self.operate(show, Operation::Free(seats.clone())).await? {
+            Answer::Freed(freed) => Ok(freed),
+            other => Err(misfit(&other)),
+        }
     }
 
     /// The seats of a booking, after the mirror has caught up with etcd.
@@ -171,7 +179,10 @@ impl LockClient {
         show: &ShowId,
         booking: BookingId,
     ) -> Result<Option<BookedSeats>, LockError> {
-        self.get(show.as_str(), &format!("/v1/bookings/{booking}")).await
+        match self.operate(show, Operation::Booking(booking)).await? {
+            Answer::Booking(seats) => Ok(seats),
+            other => Err(misfit(&other)),
+        }
     }
 
     /// Bookings that an instance has watched in `confirming`, unchanged, for
@@ -248,23 +259,26 @@ impl LockClient {
         Err(last)
     }
 
-    async fn post<A: DeserializeOwned>(
-        &self,
-        affinity: &str,
-        operation: &str,
-        body: &(impl Serialize + Sync),
-    ) -> Result<A, LockError> {
-        let body = encode(body)?;
-        self.call(affinity, Method::POST, &format!("/v1/{operation}"), Some(body)).await
+    /// Sends an operation along with others that are on their way: to the
+    /// preferred instance, then to the others.
+    async fn operate(&self, show: &ShowId, operation: Operation) -> Result<Answer, LockError> {
+        let line = serde_json::to_vec(&operation)
+            .map_err(|error| LockError::NotApplied(error.to_string()))?;
+        let mut tried = Tried::default();
+        for instance in self.by_preference(show.as_str()) {
+            tried.without_verdict(match instance.courier.carry(line.clone()).await {
+                Ok(Answer::Problem(problem)) => no_verdict(problem),
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.lost(instance, error),
+            })?;
+        }
+        Err(tried.in_vain())
     }
 
     async fn get<A: DeserializeOwned>(&self, affinity: &str, path: &str) -> Result<A, LockError> {
         self.call(affinity, Method::GET, path, None).await
     }
 
-    /// Asks the preferred instance, then the others. Every operation may be
-    /// sent again with the same compares, so a lost answer is asked for at the
-    /// next instance; what stays unanswered is `Unknown`.
     async fn call<A: DeserializeOwned>(
         &self,
         affinity: &str,
@@ -272,17 +286,14 @@ impl LockClient {
         path: &str,
         body: Option<Bytes>,
     ) -> Result<A, LockError> {
-        let mut unknown: Option<String> = None;
-        let mut away = String::from("every lock-service is away");
+        let mut tried = Tried::default();
         for instance in self.by_preference(affinity) {
             match self.try_one(instance, method.clone(), path, body.clone()).await {
                 Ok(answer) => return Ok(answer),
-                Err(LockError::NotApplied(why)) => away = why,
-                Err(LockError::Unknown(why)) => unknown = Some(why),
-                Err(invalid @ LockError::Invalid(_)) => return Err(invalid),
+                Err(error) => tried.without_verdict(error)?,
             }
         }
-        Err(unknown.map_or(LockError::NotApplied(away), LockError::Unknown))
+        Err(tried.in_vain())
     }
 
     async fn try_one<A: DeserializeOwned>(
@@ -293,21 +304,10 @@ impl LockClient {
         body: Option<Bytes>,
     ) -> Result<A, LockError> {
         let asked = instance.link.ask(method, path, body);
-        let (status, bytes) = match tokio::time::timeout(self.config.try_timeout, asked).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(LinkError::NotSent(why))) => {
-                self.pass_over(instance);
-                return Err(LockError::NotApplied(why));
-            }
-            Ok(Err(LinkError::Broken(why))) => {
-                self.pass_over(instance);
-                return Err(LockError::Unknown(why));
-            }
-            Err(_) => {
-                self.pass_over(instance);
-                return Err(LockError::Unknown("did not answer in time".into()));
-            }
-        };
+        let late = || Err(LinkError::Broken("did not answer in time".into()));
+        let answered = tokio::time::timeout(self.config.try_timeout, asked).await;
+        let (status, bytes) =
+            answered.unwrap_or_else(|_| late()).map_err(|error| self.lost(instance, error))?;
         if status.is_success() {
             let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
             return serde_json::from_slice(text)
@@ -315,10 +315,15 @@ impl LockClient {
         }
         let problem: Problem = serde_json::from_slice(&bytes)
             .map_err(|_| LockError::Unknown(format!("answered {status} without a problem body")))?;
-        match problem.code {
-            Code::Unavailable | Code::RateLimited => Err(LockError::NotApplied(problem.detail)),
-            Code::OutcomeUnknown | Code::Internal => Err(LockError::Unknown(problem.detail)),
-            _ => Err(LockError::Invalid(Box::new(problem))),
+        Err(no_verdict(problem))
+    }
+
+    /// No answer came from this instance: others are asked for a while.
+    fn lost(&self, instance: &Instance, error: LinkError) -> LockError {
+        self.pass_over(instance);
+        match error {
+            LinkError::NotSent(why) => LockError::NotApplied(why),
+            LinkError::Broken(why) => LockError::Unknown(why),
         }
     }
 
@@ -340,6 +345,59 @@ impl LockClient {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What came of the instances that were asked so far. Every operation may be
+/// sent again with the same compares, so a lost answer is asked for at the next
+/// instance; what stays unanswered is `Unknown`.
+#[derive(Default)]
+struct Tried {
+    unknown: Option<String>,
+    away: Option<String>,
+}
+
+impl Tried {
+    /// One instance had no verdict; an error that no other can mend ends it.
+    fn without_verdict(&mut self, error: LockError) -> Result<(), LockError> {
+        match error {
+            LockError::NotApplied(why) => self.away = Some(why),
+            LockError::Unknown(why) => self.unknown = Some(why),
+            LockError::Invalid(_) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn in_vain(self) -> LockError {
+        let away = || self.away.unwrap_or_else(|| "every lock-service is away".into());
+        self.unknown.map_or_else(|| LockError::NotApplied(away()), LockError::Unknown)
+    }
+}
+
+fn acquired(answer: Answer) -> Result<Acquired, LockError> {
+    match answer {
+        Answer::Acquired(acquired) => Ok(acquired),
+        other => Err(misfit(&other)),
+    }
+}
+
+fn moved(answer: Answer) -> Result<Moved, LockError> {
+    match answer {
+        Answer::Moved(moved) => Ok(moved),
+        other => Err(misfit(&other)),
+    }
+}
+
+/// An answer to another kind of question: who knows what was done.
+fn misfit(answer: &Answer) -> LockError {
+    LockError::Unknown(format!("an answer of another kind: {answer:?}"))
+}
+
+fn no_verdict(problem: Problem) -> LockError {
+    match problem.code {
+        Code::Unavailable | Code::RateLimited => LockError::NotApplied(problem.detail),
+        Code::OutcomeUnknown | Code::Internal => LockError::Unknown(problem.detail),
+        _ => LockError::Invalid(Box::new(problem)),
     }
 }
 

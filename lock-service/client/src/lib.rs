@@ -4,7 +4,9 @@
 //! Must not know: etcd, the rules of holding, any other service.
 
 mod client;
+mod courier;
 mod feed;
+mod lines;
 mod link;
 pub mod wire;
 

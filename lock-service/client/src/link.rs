@@ -26,7 +26,7 @@ const CONNECTIONS: usize = 2;
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum LinkError {
     /// It was certainly not sent.
     NotSent(String),

@@ -1,16 +1,74 @@
 //! What travels between lock-service and those who call it. JSON over HTTP/2.
 //!
-//! An operation of the seat protocol is `POST /v1/{operation}`. A refusal that
-//! belongs to the protocol is a verdict in a 200 answer; a problem body means
-//! that the operation was not tried (503) or that its outcome is unknown (504).
+//! Operations of the seat protocol travel together: `POST /v1/operations` has
+//! an [`Operation`] a line, and is answered with an [`AnswerLine`] for each, in
+//! the order they are done. A refusal that belongs to the protocol is a verdict;
+//! a problem means that the operation was not tried (503) or that its outcome is
+//! unknown (504). An operation whose line does not come has an unknown outcome.
 
 use std::collections::BTreeMap;
 
 use seat_model::{
-    BookingId, Conflict, Fence, Nonce, PerformanceId, PlanId, PublicSeatState, SeatId, SeatState,
-    ShardEpoch, ShardId, ShowId, Timestamp, UserId,
+    BookingId, Conflict, Fence, Nonce, PerformanceId, PlanId, Problem, PublicSeatState, SeatId,
+    SeatState, ShardEpoch, ShardId, ShowId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
+
+/// Where operations are posted.
+pub const OPERATIONS: &str = "/v1/operations";
+
+/// Operations in one request, at most.
+pub const MAX_OPERATIONS: usize = 512;
+
+/// Bytes of one operation, at most.
+pub const MAX_OPERATION_BYTES: usize = 8 << 10;
+
+/// One operation of the seat protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Takes seats as a hold; answered [`Answer::Acquired`].
+    Acquire(Acquire),
+    /// Takes seats straight as `confirming`; answered [`Answer::Acquired`].
+    AcquireToConfirm(AcquireToConfirm),
+    /// Moves a hold's deadline; answered [`Answer::Moved`].
+    Extend(AtFence),
+    /// Gives a hold back; answered [`Answer::Moved`].
+    Release(AtFence),
+    /// Pins a hold's seats for one attempt to commit; answered [`Answer::Moved`].
+    BeginConfirm(BeginConfirm),
+    /// Makes pinned seats a hold again; answered [`Answer::Moved`].
+    StepBack(AtFence),
+    /// Marks pinned seats sold; answered [`Answer::Moved`].
+    Finish(AtFence),
+    /// Frees pinned seats; answered [`Answer::Moved`].
+    Abort(AtFence),
+    /// Frees the seats of cancelled tickets; answered [`Answer::Freed`].
+    Free(FreeSeats),
+    /// Looks at a booking's seats; answered [`Answer::Booking`].
+    Booking(BookingId),
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Of an acquire.
+    Acquired(Acquired),
+    /// Of an operation on a booking's seats.
+    Moved(Moved),
+    /// Of freeing.
+    Freed(Freed),
+    /// Of a look.
+    Booking(Option<BookedSeats>),
+    /// No verdict.
+    Problem(Problem),
+}
+
+/// One line of the answer: which operation it is for, by its place in the
+/// request from 0 on, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnswerLine(pub usize, pub Answer);
 
 /// A seat with what the buyer was told it costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +83,7 @@ pub struct PricedSeat {
 
 /// Which seats are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Choice {
     /// Exactly these, at most ten.
     Seats {
@@ -124,7 +182,7 @@ pub struct BookedSeats {
 
 /// What became of an acquire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Acquired {
     /// The seats are the booking's now, by this request.
     Taken {
@@ -197,7 +255,7 @@ pub struct AcquireToConfirm {
 
 /// What became of an operation on a booking's seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Moved {
     /// Done, now or by an earlier sending of the same.
     Done {
@@ -240,7 +298,7 @@ pub struct FreeSeats {
 
 /// What became of freeing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Freed {
     /// None of the seats is this booking's any more.
     Done,

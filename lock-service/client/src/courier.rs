@@ -1,0 +1,149 @@
+//! Carries operations to one instance, many in one request: whatever waits when
+//! the courier leaves goes along, without timers, so that a lone operation
+//! waits for nobody and a crowd pays for one request together. Each is answered
+//! by itself, as soon as its answer is there.
+//!
+//! Must not know: what an operation does, which instance it should go to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::{Method, StatusCode};
+use seat_model::Problem;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::lines::JsonLines;
+use crate::link::{Link, LinkError};
+use crate::wire::{Answer, AnswerLine, MAX_OPERATION_BYTES, MAX_OPERATIONS, OPERATIONS};
+
+/// Operations that wait for the courier; more are refused, unsent.
+const MAX_WAITING: usize = 16_384;
+
+/// Requests under way at once. A slow operation keeps its request open, so
+/// there are more of these than a fast cell ever needs.
+const MAX_UNDER_WAY: usize = 64;
+
+/// An operation on its way.
+struct Parcel {
+    /// The operation as a line of JSON, without its end.
+    line: Vec<u8>,
+    tell: Waiting,
+}
+
+/// Who waits for an answer.
+type Waiting = oneshot::Sender<Result<Answer, LinkError>>;
+
+/// All couriers to one instance.
+pub(crate) struct Courier {
+    link: Arc<Link>,
+    /// How long one request may take.
+    patience: Duration,
+    /// Where parcels are dropped; begun on first use, again when its runtime ended.
+    inbox: Mutex<Option<mpsc::Sender<Parcel>>>,
+}
+
+impl Courier {
+    pub(crate) const fn new(link: Arc<Link>, patience: Duration) -> Self {
+        Self { link, patience, inbox: Mutex::new(None) }
+    }
+
+    /// Sends an operation and waits for its answer, as long as one request may
+    /// take and not longer.
+    pub(crate) async fn carry(&self, line: Vec<u8>) -> Result<Answer, LinkError> {
+        if line.len() > MAX_OPERATION_BYTES {
+            return Err(LinkError::NotSent("the operation is too long".into()));
+        }
+        let (tell, told) = oneshot::channel();
+        if self.inbox().try_send(Parcel { line, tell }).is_err() {
+            return Err(LinkError::NotSent("too many operations wait to be sent".into()));
+        }
+        match tokio::time::timeout(self.patience, told).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(LinkError::Broken("the courier was lost".into())),
+            Err(_) => Err(LinkError::Broken("did not answer in time".into())),
+        }
+    }
+
+    fn inbox(&self) -> mpsc::Sender<Parcel> {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = inbox.as_ref().filter(|inbox| !inbox.is_closed()) {
+            return open.clone();
+        }
+        let (sender, parcels) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(leave_with_all(self.link.clone(), self.patience, parcels));
+        inbox.insert(sender).clone()
+    }
+}
+
+/// Ends when nobody can send any more.
+async fn leave_with_all(link: Arc<Link>, patience: Duration, mut parcels: mpsc::Receiver<Parcel>) {
+    let places = Arc::new(Semaphore::new(MAX_UNDER_WAY));
+    let mut waiting = Vec::new();
+    while parcels.recv_many(&mut waiting, MAX_OPERATIONS).await > 0 {
+        // Whoever was woken together with the first one gets on as well.
+        tokio::task::yield_now().await;
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        while waiting.len() < MAX_OPERATIONS
+            && let Ok(parcel) = parcels.try_recv()
+        {
+            waiting.push(parcel);
+        }
+        // Who waits no longer has said "unknown" already.
+        let load: Vec<Parcel> = waiting.drain(..).filter(|p| !p.tell.is_closed()).collect();
+        let link = link.clone();
+        tokio::spawn(async move {
+            deliver(&link, patience, load).await;
+            drop(place);
+        });
+    }
+}
+
+/// One request and its answers.
+async fn deliver(link: &Link, patience: Duration, load: Vec<Parcel>) {
+    let mut body = BytesMut::with_capacity(load.iter().map(|parcel| parcel.line.len() + 1).sum());
+    let mut waiting = Vec::with_capacity(load.len());
+    for Parcel { line, tell } in load {
+        body.extend_from_slice(&line);
+        body.extend_from_slice(b"\n");
+        waiting.push(Some(tell));
+    }
+    let answering = answer(link, body.freeze(), &mut waiting);
+    let left_over = match tokio::time::timeout(patience, answering).await {
+        Ok(Ok(())) => LinkError::Broken("the answer ended early".into()),
+        Ok(Err(error)) => error,
+        Err(_) => LinkError::Broken("did not answer in time".into()),
+    };
+    for tell in waiting.into_iter().flatten() {
+        // Whoever is gone does not care.
+        let _ = tell.send(Err(left_over.clone()));
+    }
+}
+
+/// Tells each as its line comes.
+async fn answer(
+    link: &Link,
+    body: Bytes,
+    waiting: &mut [Option<Waiting>],
+) -> Result<(), LinkError> {
+    let answer = link.send(Method::POST, OPERATIONS, Some(body)).await?;
+    if answer.status() != StatusCode::OK {
+        let status = answer.status();
+        let body = answer.into_body().collect().await;
+        let body = body.map_err(|error| LinkError::Broken(error.to_string()))?.to_bytes();
+        let problem: Problem = serde_json::from_slice(&body)
+            .map_err(|_| LinkError::Broken(format!("answered {status} without a problem body")))?;
+        for tell in waiting.iter_mut().filter_map(Option::take) {
+            let _ = tell.send(Ok(Answer::Problem(problem.clone())));
+        }
+        return Ok(());
+    }
+    let mut lines = JsonLines::new(answer.into_body().into_data_stream());
+    while let Some(AnswerLine(at, answer)) = lines.next().await.map_err(LinkError::Broken)? {
+        if let Some(tell) = waiting.get_mut(at).and_then(Option::take) {
+            let _ = tell.send(Ok(answer));
+        }
+    }
+    Ok(())
+}
