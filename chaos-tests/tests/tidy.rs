@@ -76,7 +76,7 @@ const OUTSIDE_SYSTEMS: &[(&str, &[&str])] = &[
 
 /// Packages that may use only these crates, tests apart.
 const ONLY_THESE: &[(&str, &[&str])] = &[
-    ("seat-model", &["serde", "serde_json", "jiff", "thiserror", "uuid"]),
+    ("seat-model", &["serde", "serde_json", "jiff", "smol_str", "thiserror", "uuid"]),
     ("seat-picker", &["seat-model"]),
 ];
 

@@ -11,6 +11,7 @@ use seat_model::{
     Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::transaction::Kv;
 
@@ -31,7 +32,7 @@ pub struct SeatRecord {
     pub show: ShowId,
     /// The seat's tier.
     #[serde(rename = "t")]
-    pub tier: String,
+    pub tier: SmolStr,
     /// Its price, in minor units.
     #[serde(rename = "p")]
     pub price: u64,
@@ -40,7 +41,7 @@ pub struct SeatRecord {
     pub taken: u32,
     /// Hash of the body that asked for them (INV-8).
     #[serde(rename = "h")]
-    pub body_hash: String,
+    pub body_hash: SmolStr,
     /// When they were acquired.
     #[serde(rename = "a")]
     pub acquired_ms: i64,
@@ -196,14 +197,14 @@ impl BookingSeen {
                 .iter()
                 .map(|seen| PricedSeat {
                     seat: seen.seat.clone(),
-                    tier: seen.record.tier.clone(),
+                    tier: seen.record.tier.to_string(),
                     price: seen.record.price,
                 })
                 .collect(),
             taken: record.taken,
             fence: fence(cell_epoch, self.revision()),
             acquired: fence(cell_epoch, self.seats[0].create_revision),
-            body_hash: record.body_hash.clone(),
+            body_hash: record.body_hash.to_string(),
             acquired_at: Timestamp::from_millis(record.acquired_ms),
             deadline: record.deadline(),
             first_deadline: Timestamp::from_millis(record.first_deadline_ms),

@@ -4,7 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
+use smol_str::SmolStr;
 
 /// Why a string is not an identifier of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,16 +16,15 @@ pub struct IdError(pub &'static str);
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $check:path, $rule:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Checks the text and wraps it.
             ///
             /// # Errors
             /// The rule for this kind of identifier, in words.
-            pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+            pub fn new(text: impl Into<SmolStr>) -> Result<Self, IdError> {
                 let text = text.into();
                 if $check(&text) { Ok(Self(text)) } else { Err(IdError($rule)) }
             }
@@ -57,10 +58,37 @@ macro_rules! text_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.0.into()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(FromText(|text: &str| Self::new(text), $rule))
             }
         }
     };
+}
+
+/// Reads a value from its text without a copy of it.
+struct FromText<F>(F, &'static str);
+
+impl<T, F: for<'t> Fn(&'t str) -> Result<T, IdError>> Visitor<'_> for FromText<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a text that {}", self.1)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
 }
 
 /// 1–64 of `a-z 0-9 - _`.
@@ -84,6 +112,8 @@ fn is_guid(text: &str) -> bool {
         && text.trim() == text
         && !text.chars().any(char::is_control)
 }
+
+const BOOKING: &str = "must be 32 lower-case hexadecimal digits";
 
 /// 32 lower-case hexadecimal digits.
 fn is_booking(text: &str) -> bool {
@@ -123,8 +153,7 @@ text_id!(
 ///
 /// Made from (user, show, idempotency key), not drawn: the same request under
 /// the same key is the same booking on every instance (INV-8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BookingId(u128);
 
 impl BookingId {
@@ -150,11 +179,22 @@ impl fmt::Display for BookingId {
 impl FromStr for BookingId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let rule = IdError("must be 32 lower-case hexadecimal digits");
         if !is_booking(text) {
-            return Err(rule);
+            return Err(IdError(BOOKING));
         }
-        u128::from_str_radix(text, 16).map(Self).map_err(|_| rule)
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| IdError(BOOKING))
+    }
+}
+
+impl Serialize for BookingId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BookingId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromText(|text: &str| text.parse(), BOOKING))
     }
 }
 
@@ -173,7 +213,7 @@ impl From<BookingId> for String {
 
 /// Names one attempt to confirm a booking. Only the attempt whose nonce is on
 /// the seats may commit or step back (INV-4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Nonce(u64);
 

@@ -169,12 +169,16 @@ pub struct BookedSeats {
     /// Hash of the body that asked for them.
     pub body_hash: String,
     /// When they were acquired, on lock-service's clock.
+    #[serde(with = "millis")]
     pub acquired_at: Timestamp,
     /// When the hold runs out.
+    #[serde(with = "millis")]
     pub deadline: Timestamp,
     /// The first deadline, before any extension.
+    #[serde(with = "millis")]
     pub first_deadline: Timestamp,
     /// The latest deadline an extension can reach.
+    #[serde(with = "millis")]
     pub cap: Timestamp,
     /// Present from `confirming` on.
     pub pin: Option<Pin>,
@@ -382,4 +386,20 @@ pub enum ChangeLine {
         /// On lock-service's clock.
         as_of: Timestamp,
     },
+}
+
+/// Moments as milliseconds since the epoch: these answers are read by programs,
+/// thousands a second.
+mod millis {
+    use seat_model::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i64(at.as_millis())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(from).map(Timestamp::from_millis)
+    }
 }

@@ -16,11 +16,14 @@ use crate::fault::Fault;
 use crate::mirror::State;
 use crate::operations::{AcquirePlan, Acquiring};
 use crate::picks::{NoPick, choose, singles};
-use crate::record::{BookingSeen, SeatRecord};
-use crate::transaction::{Compare, NO_LEASE, Op, Txn};
+use crate::record::{BookingSeen, SeatRecord, SeatSeen};
+use crate::transaction::{Compare, NO_LEASE, Op, Txn, TxnAnswer};
 
 /// How often an acquire is prepared again because its lease was gone.
 const MAX_LEASES: u32 = 3;
+
+/// How often seats that were let go meanwhile are asked for again.
+const MAX_FREED: u32 = 3;
 
 /// How long a crowd is waited for before looking again.
 const CROWD_PAUSE: Duration = Duration::from_millis(50);
@@ -262,17 +265,21 @@ impl Engine {
         reserved: Reserved,
         until: Instant,
     ) -> Result<Tried, Fault> {
-        let mut leases_tried = 0;
+        let (mut leases_tried, mut freed) = (0, 0);
         loop {
             let plan = self.plan(request, &seats, shards_revision, until).await?;
             let txn = Arc::new(plan.txn());
             match self.submit(txn.clone(), until).await {
                 Ok(answer) => {
-                    let outcome = plan.outcome(&answer)?;
+                    let outcome = self.outcome(&plan, &answer, until).await?;
                     if let Acquiring::Conflicts(conflicts) = outcome {
                         return Ok(Tried::Conflicts(conflicts, answer.revision));
                     }
-                    let verdict = self.landed(request, outcome, answer.revision, until).await?;
+                    if matches!(outcome, Acquiring::FreeAgain) && freed < MAX_FREED {
+                        freed += 1;
+                        continue;
+                    }
+                    let verdict = self.landed(request, outcome, until).await?;
                     self.keep_until_seen(answer.revision, (turn.take(), reserved));
                     return Ok(Tried::Verdict(Box::new(verdict)));
                 }
@@ -289,22 +296,44 @@ impl Engine {
         }
     }
 
+    /// Whether the seats were taken, and if not, who has them: as of a moment
+    /// at or after the refusal, which is when the mirror has reached it.
+    async fn outcome(
+        &self,
+        plan: &AcquirePlan,
+        answer: &TxnAnswer,
+        until: Instant,
+    ) -> Result<Acquiring, Fault> {
+        if answer.succeeded {
+            return Ok(Acquiring::Taken(plan.taken(answer.revision)));
+        }
+        if !self.mirror.reach(answer.revision, until).await {
+            // An earlier sending of this may be what has the seats.
+            return Err(Fault::Unknown("the mirror is behind".into()));
+        }
+        Ok(self.mirror.read(|state| {
+            let seats = plan.seats.iter().map(|(seat, _)| seat);
+            let found: Vec<SeatSeen> =
+                seats.filter_map(|seat| state.seen(&plan.performance, seat)).collect();
+            plan.refused(&found, state.marker(plan.booking).is_some())
+        }))
+    }
+
     async fn landed(
         &self,
         request: &Acquire,
         outcome: Acquiring,
-        revision: u64,
         until: Instant,
     ) -> Result<Acquired, Fault> {
         match outcome {
             Acquiring::Taken(seen) => Ok(Acquired::Taken { seats: seen.booked(self.cell_epoch()) }),
             Acquiring::MapMoved => Ok(Acquired::MapMoved),
             Acquiring::Conflicts(conflicts) => Ok(Acquired::SeatTaken { conflicts }),
+            Acquiring::FreeAgain => {
+                Err(Fault::Unavailable("the seats change hands too quickly".into()))
+            }
             Acquiring::Ours => {
                 // Some seats or the marker are there: look at all of them.
-                if !self.mirror.reach(revision, until).await {
-                    return Err(Fault::Unavailable("the mirror is behind".into()));
-                }
                 self.catch_up.now(until).await?;
                 let (seen, epoch) =
                     self.mirror.read(|state| (state.booking(request.booking), state.cell_epoch()));
@@ -340,10 +369,10 @@ impl Engine {
             booking: request.booking,
             user: request.user.clone(),
             show: request.show.clone(),
-            tier: seat.tier.clone(),
+            tier: seat.tier.as_str().into(),
             price: seat.price,
             taken,
-            body_hash: request.body_hash.clone(),
+            body_hash: request.body_hash.as_str().into(),
             acquired_ms: now.as_millis(),
             deadline_ms: deadline.as_millis(),
             first_deadline_ms: deadline.as_millis(),

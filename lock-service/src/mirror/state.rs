@@ -230,6 +230,12 @@ impl State {
         Some(&self.performances.get(performance)?.get(seat)?.record)
     }
 
+    /// A seat as it is, where it is not free.
+    #[must_use]
+    pub fn seen(&self, performance: &PerformanceId, seat: &SeatId) -> Option<SeatSeen> {
+        Some(self.performances.get(performance)?.get(seat)?.seen(seat))
+    }
+
     /// All bookings with seats in `confirming`.
     pub fn confirming(&self) -> impl Iterator<Item = BookingId> + '_ {
         self.confirming.iter().copied()
@@ -257,7 +263,11 @@ impl State {
                 SeatState::Held | SeatState::Confirming => &mut counts.held,
                 SeatState::Sold => &mut counts.sold,
             };
-            *of.entry(entry.record.tier.clone()).or_default() += 1;
+            let tier = entry.record.tier.as_str();
+            match of.get_mut(tier) {
+                Some(seats) => *seats += 1,
+                None => drop(of.insert(tier.to_owned(), 1)),
+            }
         }
         counts
     }

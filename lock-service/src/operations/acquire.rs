@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use seat_model::{BookingId, Conflict, PerformanceId, SeatId};
 
-use super::{seat_keys, seen};
+use super::seat_keys;
 use crate::keys;
-use crate::record::{BookingSeen, Nonsense, PickMarker, SeatRecord, SeatSeen};
-use crate::transaction::{Compare, LeaseId, Op, Txn, TxnAnswer};
+use crate::record::{BookingSeen, PickMarker, SeatRecord, SeatSeen};
+use crate::transaction::{Compare, LeaseId, Op, Txn};
 
 /// An acquire, ready to be sent. Sent again it is exactly the same.
 #[derive(Debug, Clone)]
@@ -35,8 +35,11 @@ pub enum Acquiring {
     Ours,
     /// Somebody else has these.
     Conflicts(Vec<Conflict>),
-    /// Everything is free; the shard map moved.
+    /// Everything is free: the shard map moved, or whoever had the seats has
+    /// just let them go; reading the map again finds out.
     MapMoved,
+    /// Whoever had the seats has just let them go: ask again.
+    FreeAgain,
 }
 
 impl AcquirePlan {
@@ -48,7 +51,9 @@ impl AcquirePlan {
         seat_keys(&self.performance, self.seats.iter().map(|(seat, _)| seat))
     }
 
-    /// The transaction.
+    /// The transaction. It reads nothing where it is refused: whose the seats
+    /// are the mirror knows at that revision, and each of etcd's members would
+    /// carry the reads of every hold that goes well.
     #[must_use]
     pub fn txn(&self) -> Txn {
         let keys = self.keys();
@@ -64,7 +69,7 @@ impl AcquirePlan {
                     lease: self.lease,
                 })
                 .collect(),
-            otherwise: keys.into_iter().map(|key| Op::Get { key }).collect(),
+            otherwise: Vec::new(),
         };
         if self.picked() {
             // One key never holds two sets of seats: the marker lives exactly as
@@ -75,8 +80,7 @@ impl AcquirePlan {
                 seats: self.seats.iter().map(|(seat, _)| seat.clone()).collect(),
             };
             txn.compares.push(absent(&key));
-            txn.then.push(Op::Put { key: key.clone(), value: marker.encode(), lease: self.lease });
-            txn.otherwise.push(Op::Get { key });
+            txn.then.push(Op::Put { key, value: marker.encode(), lease: self.lease });
         }
         if let Some(mod_revision) = self.shards_revision {
             let key = keys::SHARDS.to_owned();
@@ -85,42 +89,35 @@ impl AcquirePlan {
         txn
     }
 
-    /// Reads the answer.
-    ///
-    /// # Errors
-    /// When a seat's value is not what this service writes.
-    pub fn outcome(&self, answer: &TxnAnswer) -> Result<Acquiring, Nonsense> {
-        if answer.succeeded {
-            return Ok(Acquiring::Taken(self.taken(answer.revision)));
-        }
-        let mut found: Vec<SeatSeen> = Vec::new();
-        for ((seat, _), read) in self.seats.iter().zip(&answer.reads) {
-            found.extend(seen(seat, read.as_ref())?);
-        }
-        let marked =
-            self.picked() && answer.reads.get(self.seats.len()).is_some_and(Option::is_some);
+    /// What a refusal means, by what the mirror has of the seats at its
+    /// revision or later, and whether the booking has a marker there.
+    #[must_use]
+    pub fn refused(&self, found: &[SeatSeen], marked: bool) -> Acquiring {
         let ours: Vec<&SeatSeen> =
             found.iter().filter(|seen| seen.record.booking == self.booking).collect();
         // An earlier sending of this very plan: same nonce on all of its seats.
         if let (Some(pin), true) = (&self.seats[0].1.pin, ours.len() == self.seats.len())
             && ours.iter().all(|seen| seen.record.pin.as_ref() == Some(pin))
         {
-            return Ok(Acquiring::Taken(self.taken(ours[0].mod_revision)));
+            return Acquiring::Taken(self.taken(ours[0].mod_revision));
         }
-        if marked || !ours.is_empty() {
-            return Ok(Acquiring::Ours);
+        if (marked && self.picked()) || !ours.is_empty() {
+            return Acquiring::Ours;
         }
         if found.is_empty() {
-            return Ok(Acquiring::MapMoved);
+            let pinned = self.shards_revision.is_some();
+            return if pinned { Acquiring::MapMoved } else { Acquiring::FreeAgain };
         }
         let conflicts = found
-            .into_iter()
-            .map(|seen| Conflict { seat: seen.seat, state: seen.record.state.into() })
+            .iter()
+            .map(|seen| Conflict { seat: seen.seat.clone(), state: seen.record.state.into() })
             .collect();
-        Ok(Acquiring::Conflicts(conflicts))
+        Acquiring::Conflicts(conflicts)
     }
 
-    fn taken(&self, revision: u64) -> BookingSeen {
+    /// The seats as this plan wrote them.
+    #[must_use]
+    pub fn taken(&self, revision: u64) -> BookingSeen {
         let seats = self
             .seats
             .iter()
@@ -145,7 +142,7 @@ mod tests {
     use super::super::lease_of;
     use super::*;
     use crate::record::tests::record;
-    use crate::transaction::{Kv, NO_LEASE};
+    use crate::transaction::NO_LEASE;
     use lock_service_client::wire::Pin;
     use seat_model::{Nonce, PublicSeatState, SeatState, ShardEpoch, ShardId};
 
@@ -166,12 +163,13 @@ mod tests {
         }
     }
 
-    fn read(record: &SeatRecord) -> Option<Kv> {
-        Some(Kv { key: "k".into(), value: record.encode(), mod_revision: 5, create_revision: 5 })
-    }
-
-    fn refused(reads: Vec<Option<Kv>>) -> TxnAnswer {
-        TxnAnswer { succeeded: false, revision: 8, reads }
+    fn seen(seat: &str, record: &SeatRecord) -> SeatSeen {
+        SeatSeen {
+            seat: SeatId::new(seat).unwrap(),
+            record: record.clone().into(),
+            mod_revision: 5,
+            create_revision: 5,
+        }
     }
 
     #[test]
@@ -179,14 +177,14 @@ mod tests {
         let txn = plan(true, None).txn();
         assert_eq!(txn.compares.len(), 3);
         assert!(txn.compares.iter().all(|compare| compare.mod_revision == 0));
-        assert_eq!((txn.then.len(), txn.otherwise.len(), lease_of(&txn)), (3, 3, Some(9)));
+        assert_eq!((txn.then.len(), txn.otherwise.len(), lease_of(&txn)), (3, 0, Some(9)));
         assert_eq!(plan(false, None).txn().compares.len(), 2);
     }
 
     #[test]
     fn somebody_elses_seats_are_named_with_their_state() {
         let theirs = record(booking(2), SeatState::Sold);
-        let verdict = plan(false, None).outcome(&refused(vec![None, read(&theirs)])).unwrap();
+        let verdict = plan(false, None).refused(&[seen("A2", &theirs)], false);
         let Acquiring::Conflicts(conflicts) = verdict else { panic!("{verdict:?}") };
         assert_eq!(conflicts.len(), 1);
         assert_eq!(conflicts[0].seat.as_str(), "A2");
@@ -196,16 +194,14 @@ mod tests {
     #[test]
     fn ones_own_seat_or_marker_is_a_replay() {
         let mine = record(booking(1), SeatState::Held);
-        let verdict = plan(false, None).outcome(&refused(vec![read(&mine), read(&mine)]));
-        assert!(matches!(verdict, Ok(Acquiring::Ours)));
-        let marker = Some(Kv {
-            key: "m".into(),
-            value: b"{}".to_vec(),
-            mod_revision: 5,
-            create_revision: 5,
-        });
-        let verdict = plan(true, None).outcome(&refused(vec![None, None, marker]));
-        assert!(matches!(verdict, Ok(Acquiring::Ours)));
+        let both = [seen("A1", &mine), seen("A2", &mine)];
+        assert!(matches!(plan(false, None).refused(&both, false), Acquiring::Ours));
+        assert!(matches!(plan(true, None).refused(&[], true), Acquiring::Ours));
+    }
+
+    #[test]
+    fn seats_that_are_free_by_now_are_asked_for_again() {
+        assert!(matches!(plan(false, None).refused(&[], false), Acquiring::FreeAgain));
     }
 
     #[test]
@@ -220,15 +216,14 @@ mod tests {
         plan.lease = NO_LEASE;
         assert_eq!(plan.txn().compares.last().unwrap().mod_revision, 3);
         assert_eq!(lease_of(&plan.txn()), None);
-        let verdict = plan.outcome(&refused(vec![None, None]));
-        assert!(matches!(verdict, Ok(Acquiring::MapMoved)));
+        assert!(matches!(plan.refused(&[], false), Acquiring::MapMoved));
         let mut mine = record(booking(1), SeatState::Confirming);
         mine.pin = Some(pin(1));
-        let verdict = plan.outcome(&refused(vec![read(&mine), read(&mine)])).unwrap();
+        let verdict = plan.refused(&[seen("A1", &mine), seen("A2", &mine)], false);
         let Acquiring::Taken(taken) = verdict else { panic!("{verdict:?}") };
         assert_eq!(taken.revision(), 5);
         mine.pin = Some(pin(2));
-        let verdict = plan.outcome(&refused(vec![read(&mine), read(&mine)]));
-        assert!(matches!(verdict, Ok(Acquiring::Ours)));
+        let verdict = plan.refused(&[seen("A1", &mine), seen("A2", &mine)], false);
+        assert!(matches!(verdict, Acquiring::Ours));
     }
 }
