@@ -83,7 +83,7 @@ impl Default for Bounds {
         Self {
             max_in_flight: 16_384,
             max_waiting: 16_384,
-            max_batches: 2,
+            max_batches: 1,
             max_batch: 1024,
             max_batch_bytes: 1 << 20,
             max_keys_per_lease: 2000,

@@ -23,6 +23,10 @@ use crate::fault::Fault;
 use crate::operations::Asked;
 use crate::routes::{App, too_many};
 
+/// Answers sent together at most: what is encoded at once stays small enough
+/// for memory that was just used for the one before.
+const CHUNK: usize = 32;
+
 /// The largest request, in bytes.
 const LIMIT_BYTES: usize = MAX_OPERATIONS * (MAX_OPERATION_BYTES + 1);
 
@@ -56,7 +60,7 @@ pub(crate) async fn answer_all(
     // To its end, even when the caller hangs up: a torn acquire would leave
     // its seats reserved by nobody.
     drop(app.engine.background.finish(async move {
-        let mut answers = working.ready_chunks(MAX_OPERATIONS);
+        let mut answers = working.ready_chunks(CHUNK);
         while let Some(ready) = answers.next().await {
             // There is room for a chunk of each; a caller that left reads none.
             let _ = done.send(encode(&ready)).await;

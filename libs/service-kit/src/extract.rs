@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::{Bytes, BytesMut};
@@ -18,6 +19,9 @@ pub const BODY_LIMIT_BYTES: usize = 64 << 10;
 
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Memory taken for a body before it is there.
+const AHEAD_BYTES: usize = 256 << 10;
 
 /// Reading stops here even to answer 413 politely.
 const DISCARD_LIMIT_BYTES: usize = 64 << 20;
@@ -70,7 +74,10 @@ where
 
 async fn read_body(request: Request, limit: usize) -> Result<BytesMut, ApiProblem> {
     let mut body = request.into_body();
-    let mut kept = BytesMut::new();
+    // Where the length is told, the body is not copied as it grows; a client
+    // that only tells it costs no more than this.
+    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut kept = BytesMut::with_capacity(told.min(limit).min(AHEAD_BYTES));
     let mut seen = 0_usize;
     let read = async {
         while let Some(frame) = body.frame().await {
