@@ -20,6 +20,7 @@ use checkout::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("seat-model", &[]),
     ("seat-picker", &["seat-model"]),
+    ("protocol-model", &[]),
     ("service-kit", &["seat-model"]),
     ("lock-service-client", &["seat-model"]),
     ("booking-api-client", &["seat-model"]),
@@ -78,6 +79,7 @@ const OUTSIDE_SYSTEMS: &[(&str, &[&str])] = &[
 const ONLY_THESE: &[(&str, &[&str])] = &[
     ("seat-model", &["serde", "serde_json", "jiff", "smol_str", "thiserror", "uuid"]),
     ("seat-picker", &["seat-model"]),
+    ("protocol-model", &["clap", "stateright"]),
 ];
 
 /// Libraries and clients that know no server side of HTTP and no metrics.
