@@ -46,9 +46,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "booking-api-client",
         ],
     ),
+    ("store-audit", &["seat-model", "lock-service-client"]),
     (
         "local-cluster",
-        &["seat-model", "lock-service-client", "booking-api-client", "view-service-client"],
+        &[
+            "seat-model",
+            "lock-service-client",
+            "booking-api-client",
+            "view-service-client",
+            "store-audit",
+        ],
     ),
     ("chaos-tests", OUTSIDERS),
     ("bench", OUTSIDERS),
@@ -62,17 +69,28 @@ const OUTSIDERS: &[&str] = &[
     "lock-service-client",
     "booking-api-client",
     "view-service-client",
+    "store-audit",
 ];
 
 const SERVICES: [&str; 3] = ["lock-service", "booking-api", "view-service"];
 
 /// One outside system, one service. The launcher asks each system whether it is
-/// ready, the chaos tests look at the truth behind the services, and the
-/// benchmarks drive the peers.
+/// ready, the audit compares all of them past the services (ADR 8), the chaos
+/// tests plant faults, and the benchmarks drive the peers.
 const OUTSIDE_SYSTEMS: &[(&str, &[&str])] = &[
-    ("etcd-client", &["lock-service", "local-cluster", "chaos-tests", "bench"]),
-    ("redis", &["view-service", "local-cluster", "chaos-tests", "bench"]),
-    ("sqlx", &["booking-api", "view-service", "local-cluster", "chaos-tests", "bench"]),
+    ("etcd-client", &["lock-service", "store-audit", "local-cluster", "chaos-tests", "bench"]),
+    ("redis", &["view-service", "store-audit", "local-cluster", "chaos-tests", "bench"]),
+    (
+        "sqlx",
+        &["booking-api", "view-service", "store-audit", "local-cluster", "chaos-tests", "bench"],
+    ),
+];
+
+/// Within the audit, one file reads each outside system.
+const AUDIT_READERS: &[(&str, &[&str])] = &[
+    ("etcd_client", &["read/etcd.rs"]),
+    ("redis", &["read/projection.rs"]),
+    ("sqlx", &["read/shard.rs", "read/catalogue.rs", "mend/ledger.rs"]),
 ];
 
 /// Packages that may use only these crates, tests apart.
@@ -181,6 +199,21 @@ fn within_a_service_one_module_speaks_to_each_outside_system() {
         }
     }
     none("one module per outside system", &faults);
+}
+
+#[test]
+fn within_the_audit_the_comparison_speaks_to_no_store() {
+    let sources = root().join("libs/store-audit/src");
+    let mut faults = Vec::new();
+    for (krate, readers) in AUDIT_READERS {
+        for file in rust_files().iter().filter(|file| names_crate(&file.text, krate)) {
+            let Ok(inner) = file.path.strip_prefix(&sources) else { continue };
+            if !readers.iter().any(|reader| inner == Path::new(reader)) {
+                faults.push(format!("{} uses {krate}; only {readers:?} may", file.shown()));
+            }
+        }
+    }
+    none("one file of the audit for each store", &faults);
 }
 
 #[test]

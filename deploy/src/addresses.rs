@@ -3,11 +3,18 @@
 
 use std::time::Duration;
 
+use lock_service_client::{LockClient, LockClientConfig, LockError};
+use seat_model::ShardId;
+use store_audit::Addresses;
+
 use crate::cluster::{ClusterError, StartedCluster};
 use crate::plan::{http, ports_of};
 use crate::token::{self, Role};
 use crate::topology::{NodeKind, NodeSpec};
 use crate::{etcd, mysql, redis, service};
+
+/// What view-service's keys in Redis begin with unless it is told otherwise.
+const REDIS_PREFIX: &str = "seatlock:v1";
 
 impl StartedCluster {
     /// A bearer token that booking-api accepts for `ttl`.
@@ -67,6 +74,38 @@ impl StartedCluster {
     /// When there is no such node.
     pub fn database_admin_url(&self, name: &str) -> Result<String, ClusterError> {
         Ok(mysql::launcher_url(self.state(), self.spec(name)?))
+    }
+
+    /// Where the stores are, for whoever compares them with one another.
+    #[must_use]
+    pub fn store_addresses(&self) -> Addresses {
+        let state = self.state();
+        let shards = self.topology().of_kind(NodeKind::Shard).filter_map(|node| {
+            // A node's name is a shard's id: a slug.
+            Some((ShardId::new(node.name.as_str()).ok()?, mysql::url(state, node)))
+        });
+        let catalogue = self.topology().of_kind(NodeKind::Catalogue).next();
+        let overrides = self.topology().overrides.get(&NodeKind::ViewService);
+        let prefix = overrides.and_then(|table| table.get("redis_prefix")?.as_str());
+        Addresses {
+            etcd: self.etcd_endpoints(),
+            shards: shards.collect(),
+            catalogue: catalogue.map(|node| mysql::url(state, node)).unwrap_or_default(),
+            redis: self.redis_url(),
+            redis_prefix: prefix.unwrap_or(REDIS_PREFIX).to_owned(),
+        }
+    }
+
+    /// A client of the cluster's lock-service instances.
+    ///
+    /// # Errors
+    /// When the cluster has none.
+    pub fn lock_client(&self) -> Result<LockClient, LockError> {
+        LockClient::new(LockClientConfig {
+            instances: self.service_urls(NodeKind::LockService),
+            try_timeout: Duration::from_secs(5),
+            away_for: Duration::from_secs(1),
+        })
     }
 
     fn spec(&self, name: &str) -> Result<&NodeSpec, ClusterError> {

@@ -152,6 +152,14 @@ pub struct BookingSeen {
     pub since: Instant,
 }
 
+/// Whether a seat of a booking came with a later acquire than its first. A sold
+/// seat never did: only a repair writes one beside others, and only after the
+/// ledger said whose it is.
+#[must_use]
+pub fn is_stray(state: SeatState, create_revision: u64, first: u64) -> bool {
+    create_revision != first && state != SeatState::Sold
+}
+
 impl BookingSeen {
     /// The booking among seats that were read, `None` if none of them is its.
     /// Only the seats of its first acquire count; later ones are strays.
@@ -165,7 +173,7 @@ impl BookingSeen {
         let mut seats: Vec<SeatSeen> =
             seats.into_iter().filter(|seen| seen.record.booking == booking).collect();
         let first = seats.iter().map(|seen| seen.create_revision).min()?;
-        seats.retain(|seen| seen.create_revision == first);
+        seats.retain(|seen| !is_stray(seen.record.state, seen.create_revision, first));
         seats.sort_unstable_by(|a, b| a.seat.cmp(&b.seat));
         Some(Self { booking, performance: performance.clone(), seats, since })
     }
@@ -296,8 +304,16 @@ pub(crate) mod tests {
         let other = BookingId::from_bytes([2; 16]);
         let seats = [seen("B1", 5, booking), seen("A1", 5, booking), seen("A2", 9, booking)];
         let found = BookingSeen::among(booking, &performance, seats, Instant::now()).unwrap();
-        let names: Vec<_> = found.seats.iter().map(|seen| seen.seat.as_str()).collect();
-        assert_eq!((names, found.revision()), (vec!["A1", "B1"], 5));
+        let names = |found: &BookingSeen| -> Vec<String> {
+            found.seats.iter().map(|seen| seen.seat.to_string()).collect()
+        };
+        assert_eq!((names(&found).join(" "), found.revision()), ("A1 B1".into(), 5));
+        let repaired = [seen("A1", 5, booking), seen("A2", 9, booking)].map(|mut seat| {
+            seat.record = Arc::new(SeatRecord { state: SeatState::Sold, ..(*seat.record).clone() });
+            seat
+        });
+        let found = BookingSeen::among(booking, &performance, repaired, Instant::now()).unwrap();
+        assert_eq!(names(&found).join(" "), "A1 A2", "a sold seat is no stray");
         assert!(
             BookingSeen::among(other, &performance, [seen("A1", 5, booking)], Instant::now())
                 .is_none()

@@ -130,8 +130,12 @@ pub async fn start(config: Config, process: Process) -> Result<Router, StartErro
             let (mirror, etcd) = (mirror.clone(), etcd.clone());
             async move {
                 // Before the first listing, so that the mirror never has seats
-                // without the epoch that belongs to their fences.
-                engine::shards::ensure_epoch(&etcd, deadline).await?;
+                // without the epoch that belongs to their fences. Only then: a
+                // cell that had an epoch and has none was lost, and must not
+                // begin again at the first.
+                if mirror.revision() == 0 {
+                    engine::shards::ensure_epoch(&etcd, deadline).await?;
+                }
                 mirror::follow(mirror, etcd).await
             }
         }

@@ -146,6 +146,9 @@ impl Sale {
     /// Takes the seats as a hold, or finds what the key led to before.
     async fn take_as_hold(&self, wanted: &Wanted) -> Result<Taken, SaleError> {
         let (show, id) = (&wanted.acquire.show, wanted.acquire.booking);
+        // Not for where the show is: a cell that lost its map has lost its sold
+        // seats too, and takes no holds until they are rebuilt.
+        self.placements.of(show).await?;
         for _ in 0..EXPIRED_WAITS {
             let (taken, row) = tokio::join!(self.take(wanted, None), self.glance_at_row(show, id));
             let taken = taken?;

@@ -124,7 +124,7 @@ impl Sale {
         let started = Self(Arc::new(Parts {
             ids: BookingIds::new(config.booking_secret.as_bytes()),
             catalogue,
-            placements: Placements::new(locks.clone(), shards.ids()),
+            placements: Placements::new(locks.clone(), shards.clone()),
             locks,
             gateway: Gateway::new(sale.payment_timeout()),
             in_flight: InFlight::new(sale.max_in_flight),

@@ -10,8 +10,8 @@ use lock_service_client::LockClient;
 use lock_service_client::wire::{PutShardMap, ShardMap, VersionedShardMap};
 use seat_model::{ShardEpoch, ShardId, ShowId};
 
-use super::error::{SaleError, of_look};
-use crate::store::ShardRing;
+use super::error::{SaleError, of_look, of_read};
+use crate::store::{ShardRing, Shards};
 
 /// Where a show is, and the revision of the map that said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +34,12 @@ struct Known {
 pub(crate) struct Placements {
     known: Arc<ArcSwapOption<Known>>,
     locks: LockClient,
-    configured: Arc<Vec<ShardId>>,
+    shards: Shards,
 }
 
 impl Placements {
-    pub(crate) fn new(locks: LockClient, configured: Vec<ShardId>) -> Self {
-        Self { known: Arc::default(), locks, configured: Arc::new(configured) }
+    pub(crate) fn new(locks: LockClient, shards: Shards) -> Self {
+        Self { known: Arc::default(), locks, shards }
     }
 
     /// Where the show is, as far as this instance knows. A stale answer is
@@ -57,7 +57,7 @@ impl Placements {
         let known = known.as_ref()?;
         let map = &known.versioned.map;
         let shard = map.pins.get(show).or_else(|| known.ring.shard_of(show))?;
-        let epoch = map.epochs.get(show).copied().unwrap_or(ShardEpoch::FIRST);
+        let epoch = map.epoch_of(show);
         Some(Place { shard: shard.clone(), epoch, shards_revision: known.versioned.revision })
     }
 
@@ -66,7 +66,8 @@ impl Placements {
     pub(crate) async fn refresh(&self) -> Result<(), SaleError> {
         let mut versioned = self.locks.shard_map().await.map_err(of_look)?;
         if versioned.revision == 0 {
-            let map = ShardMap { shards: self.configured.as_ref().clone(), ..ShardMap::default() };
+            self.require_new_cell().await?;
+            let map = ShardMap { shards: self.shards.ids(), ..ShardMap::default() };
             let put = PutShardMap { if_revision: 0, map };
             versioned = self.locks.put_shard_map(&put).await.map_err(of_look)?;
         }
@@ -75,7 +76,7 @@ impl Placements {
         }
         let before = self.known.load();
         if let Some(before) = before.as_ref()
-            && before.versioned.revision == versioned.revision
+            && before.versioned == versioned
         {
             return Ok(());
         }
@@ -85,9 +86,24 @@ impl Placements {
         Ok(())
     }
 
+    /// A cell without a map is new only where no shard has a show. Otherwise
+    /// etcd was lost: a map made up now would have the first epoch again, and
+    /// seats that are sold would be offered. Every shard must say so.
+    async fn require_new_cell(&self) -> Result<(), SaleError> {
+        for shard in self.shards.iter() {
+            if shard.has_shows().await.map_err(|error| of_read(&error))? {
+                self.known.store(None);
+                return Err(SaleError::Unavailable(
+                    "etcd was lost: its sold seats are not rebuilt".into(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn compare(&self, map: &ShardMap) {
         let mut of_map = map.shards.clone();
-        let mut of_config = self.configured.as_ref().clone();
+        let mut of_config = self.shards.ids();
         of_map.sort();
         of_config.sort();
         if of_map != of_config {

@@ -407,6 +407,18 @@ impl Shard {
         Ok(())
     }
 
+    /// Whether any show is placed here.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; nothing is written.
+    pub async fn has_shows(&self) -> Result<bool, StoreError> {
+        self.require_migrated()?;
+        on_shard!(self.connections, |connection| sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM placement)"
+        )
+        .fetch_one(connection))
+    }
+
     /// What was sold of a show, by performance and tier.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod extra;
 mod holding;
 mod looking;
 mod organising;
+mod orphans;
 mod races;
 mod refusals;
 mod world;
@@ -153,6 +154,14 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             an_emptied_redis_fills_itself, too_many_requests_are_told_when_to_come_again,
         },
         crashes::{every_step_killed_once, a_dying_lock_service_loses_nobodys_seat},
+        orphans::{
+            nothing_is_left_by_what_was_killed,
+            a_sold_seat_lost_from_etcd_is_sold_again,
+            a_lost_tail_of_a_shard_is_written_again_from_etcd,
+            a_shards_rows_are_mended_from_what_agrees, what_is_cancelled_or_abandoned_is_freed,
+            an_old_map_in_redis_is_named_and_written_anew, fsck_tells_by_its_exit_code,
+            a_lost_etcd_is_rebuilt_from_the_shards,
+        },
     )
 }
 
@@ -160,7 +169,12 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
 fn coverage(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
     let (for_codes, for_routes) = (Arc::clone(world), Arc::clone(world));
     let runtime = runtime.clone();
+    let (for_stores, on) = (Arc::clone(world), runtime.clone());
     vec![
+        Trial::test("orphans::the_stores_agree_after_all_of_it", move || {
+            on.block_on(orphans::the_stores_agree_after_all_of_it(&for_stores));
+            Ok(())
+        }),
         Trial::test("coverage::every_error_code_was_produced", move || {
             // A 500 is a bug; the handler that panics is in service-kit's own tests.
             let missing = for_codes.coverage.missing_codes();

@@ -2,10 +2,12 @@
 
 mod demo;
 mod doctor;
+mod fsck;
 mod import_plan;
 mod logs;
 mod node;
 mod output;
+mod rebuild_locks;
 mod status;
 mod token;
 mod up;
@@ -99,6 +101,30 @@ enum Command {
     },
     /// Says what is installed, and the line that installs what is missing.
     Doctor,
+    /// Compares etcd, the shards and Redis, and names everything that does not
+    /// fit together. Exit 0: clean; 1: not clean; 2: a store does not answer.
+    Fsck(FsckOptions),
+    /// Rebuilds the sold seats from the shards after etcd was restored from a
+    /// backup or lost. Nothing is sold meanwhile. It may be repeated.
+    RebuildLocks {
+        /// How to print what was done.
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct FsckOptions {
+    /// Mends what is provably safe to mend, then looks at all of it again.
+    #[arg(long)]
+    repair: bool,
+    /// How long what a reconciler or an outbox relay would end may last before
+    /// it is called a fault.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    patience: u64,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -169,5 +195,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Demo => demo::run(&cli.attach()?).await,
         Command::ImportPlan { file } => import_plan::run(&cli.attach()?, file).await,
         Command::Doctor => doctor::run(),
+        Command::Fsck(options) => fsck::run(&cli.attach()?, options).await,
+        Command::RebuildLocks { output } => rebuild_locks::run(&cli.attach()?, *output).await,
     }
 }

@@ -318,9 +318,21 @@ pub struct ShardMap {
     /// Shows that are not where the ring says.
     #[serde(default)]
     pub pins: BTreeMap<ShowId, ShardId>,
-    /// Placement epochs other than the first.
+    /// Placement epochs other than the floor.
     #[serde(default)]
     pub epochs: BTreeMap<ShowId, ShardEpoch>,
+    /// The epoch of every placement that `epochs` does not name; absent: the
+    /// first. Raised when the cell is rebuilt, so that the map stays small.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<ShardEpoch>,
+}
+
+impl ShardMap {
+    /// The epoch that a show's placement must have.
+    #[must_use]
+    pub fn epoch_of(&self, show: &ShowId) -> ShardEpoch {
+        self.epochs.get(show).copied().or(self.floor).unwrap_or(ShardEpoch::FIRST)
+    }
 }
 
 /// The shard map and the revision it was read at.

@@ -77,6 +77,11 @@ impl Engine {
     fn gate(&self) -> Result<(), Fault> {
         let stale_after = ms(self.timing.stale_after_ms);
         match self.mirror.confirmed() {
+            // No fence can be made while the cell is rebuilt, or after it was
+            // lost: a hold taken now could be of a seat that is sold (INV-3).
+            Some(_) if self.cell_epoch() == 0 => {
+                Err(Fault::Unavailable("the cell is closed: its seats are not rebuilt".into()))
+            }
             Some(last) if last.at.elapsed() <= stale_after => Ok(()),
             Some(_) => Err(Fault::Unavailable("etcd does not answer".into())),
             None => Err(Fault::Unavailable("etcd has not been read yet".into())),

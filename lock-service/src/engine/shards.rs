@@ -54,7 +54,8 @@ fn read_map(kv: &Kv) -> Result<VersionedShardMap, Fault> {
 }
 
 /// Sees to it that the cell has an epoch, the first one where there is none.
-/// Without it no fence may be made.
+/// Without it no fence may be made. A text that is no number means that the
+/// cell is closed until its sold seats are rebuilt: then nothing is served.
 ///
 /// # Errors
 /// When etcd is away, or the epoch is beyond what a fence can carry.
@@ -76,6 +77,9 @@ pub(crate) async fn ensure_epoch(etcd: &Etcd, deadline: Duration) -> Result<(), 
         .and_then(|kv| std::str::from_utf8(&kv.value).ok()?.trim().parse::<u64>().ok());
     match epoch {
         Some(1..=MAX_CELL_EPOCH) => Ok(()),
-        _ => Err(EtcdFault::Refused("the key epoch holds no number a fence can carry".into())),
+        Some(_) => {
+            Err(EtcdFault::Refused("the key epoch holds no number a fence can carry".into()))
+        }
+        None => Err(EtcdFault::Refused("the cell is closed: its seats are not rebuilt".into())),
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use service_kit::{Component, clock};
 
 use super::{CatchUp, Confirmed, Mirror};
-use crate::etcd::{Etcd, EtcdFault, WatchFault};
+use crate::etcd::{Etcd, EtcdFault, Listing, WatchFault};
+use crate::keys;
 
 /// Why the watch must be opened again.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,22 @@ pub enum FollowFault {
     /// What the mirror has seen, etcd does not know.
     #[error("revisions of etcd went back")]
     WentBack,
+    /// The cell has no epoch: it is being rebuilt, or must be.
+    #[error("the cell is closed: its sold seats are not rebuilt")]
+    Closed,
+}
+
+/// Everything in a cell that serves. One that lost its epoch has lost seats
+/// too: its listing would show them as free, and the feeds would tell (INV-11).
+async fn listed(etcd: &Etcd) -> Result<Listing, FollowFault> {
+    let listing = etcd.list().await?;
+    let epoch = listing.kvs.iter().find(|kv| kv.key == keys::EPOCH);
+    let number = epoch.and_then(|kv| std::str::from_utf8(&kv.value).ok()?.trim().parse().ok());
+    if number.is_some_and(|number: u64| number > 0) {
+        Ok(listing)
+    } else {
+        Err(FollowFault::Closed)
+    }
 }
 
 /// Follows etcd until the watch breaks; supervised, so that it is begun again.
@@ -31,7 +48,7 @@ pub enum FollowFault {
 /// Always ends with one.
 pub async fn follow(mirror: Mirror, etcd: Etcd) -> Result<(), FollowFault> {
     if mirror.revision() == 0 {
-        mirror.replace(&etcd.list().await?);
+        mirror.replace(&listed(&etcd).await?);
     }
     let mut watch = etcd.watch(mirror.revision() + 1).await?;
     loop {
@@ -40,7 +57,7 @@ pub async fn follow(mirror: Mirror, etcd: Etcd) -> Result<(), FollowFault> {
                 Ok(batch) if batch.revision > 0 => mirror.apply(batch),
                 Ok(_) => {}
                 Err(WatchFault::Compacted) => {
-                    mirror.replace(&etcd.list().await?);
+                    mirror.replace(&listed(&etcd).await?);
                     return Err(WatchFault::Compacted.into());
                 }
                 Err(fault) => {
@@ -53,7 +70,7 @@ pub async fn follow(mirror: Mirror, etcd: Etcd) -> Result<(), FollowFault> {
                 return Err(FollowFault::Lagging);
             }
             () = mirror.shared.distrusted.notified() => {
-                mirror.replace(&etcd.list().await?);
+                mirror.replace(&listed(&etcd).await?);
                 return Err(FollowFault::WentBack);
             }
         }

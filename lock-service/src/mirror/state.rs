@@ -174,7 +174,7 @@ impl State {
             .map(|(performance, _, entry)| (*performance, entry.create_revision))?;
         let seats = entries
             .into_iter()
-            .filter(|(at, _, entry)| *at == performance && entry.create_revision == first)
+            .filter(|(at, _, entry)| *at == performance && !entry.is_stray(first))
             .map(|(_, seat, entry)| entry.seen(seat))
             .collect();
         Some((performance, seats))
@@ -201,10 +201,10 @@ impl State {
     #[must_use]
     pub fn strays(&self, booking: BookingId) -> Vec<BookingSeen> {
         let entries = self.entries(booking);
-        let first = entries.iter().map(|(_, _, entry)| entry.create_revision).min();
+        let first = entries.iter().map(|(_, _, entry)| entry.create_revision).min().unwrap_or(0);
         let mut later: BTreeMap<(u64, &PerformanceId), Vec<SeatSeen>> = BTreeMap::new();
         for (performance, seat, entry) in &entries {
-            if Some(entry.create_revision) != first {
+            if entry.is_stray(first) {
                 let group = later.entry((entry.create_revision, performance)).or_default();
                 group.push(entry.seen(seat));
             }
@@ -361,10 +361,9 @@ impl State {
                 None => self.shards = None,
             },
             Some(Key::Epoch) => {
+                // Gone, or closed while it is rebuilt: no fence can be made.
                 let text = now.and_then(|kv| std::str::from_utf8(&kv.value).ok());
-                if let Some(epoch) = text.and_then(|text| text.trim().parse().ok()) {
-                    self.cell_epoch = epoch;
-                }
+                self.cell_epoch = text.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
             }
             None => {}
         }
@@ -379,7 +378,12 @@ impl State {
         noticed: &mut Noticed,
     ) -> Option<SeatState> {
         let held = self.performances.get(performance).and_then(|seats| seats.get(seat));
-        if let Some(entry) = held.filter(|entry| entry.mod_revision == kv.mod_revision) {
+        // Not by the revision alone: after etcd was lost the same one can come
+        // again with another seat's owner.
+        if let Some(entry) = held
+            && entry.mod_revision == kv.mod_revision
+            && *entry.record == record
+        {
             return Some(entry.record.state);
         }
         let before = self.delete(performance, seat, noticed);
@@ -446,9 +450,8 @@ impl State {
                 .max();
             let confirming =
                 entries.iter().any(|(_, _, entry)| entry.record.state == SeatState::Confirming);
-            let stray = entries
-                .windows(2)
-                .any(|pair| pair[0].2.create_revision != pair[1].2.create_revision);
+            let first = entries.iter().map(|(_, _, entry)| entry.create_revision).min();
+            let stray = entries.iter().any(|(_, _, entry)| entry.is_stray(first.unwrap_or(0)));
             let empty = entries.is_empty();
             place(&mut self.confirming, booking, confirming);
             place(&mut self.strays, booking, stray);
@@ -468,6 +471,10 @@ impl State {
 }
 
 impl Entry {
+    fn is_stray(&self, first: u64) -> bool {
+        crate::record::is_stray(self.record.state, self.create_revision, first)
+    }
+
     fn seen(&self, seat: &SeatId) -> SeatSeen {
         SeatSeen {
             seat: seat.clone(),
