@@ -8,7 +8,7 @@ use seat_model::ShardId;
 use serde::Deserialize;
 use service_kit::{ListenConfig, RateLimitConfig, ServiceConfig};
 
-use crate::sale::SaleConfig;
+use crate::sale::{SaleConfig, WebhooksConfig};
 
 /// Shorter secrets can be guessed.
 const MIN_SECRET_BYTES: usize = 32;
@@ -46,6 +46,9 @@ pub(crate) struct Config {
     /// Bounds of selling.
     #[serde(default)]
     pub(crate) sale: SaleConfig,
+    /// Bounds of telling organisers of bookings.
+    #[serde(default)]
+    pub(crate) webhooks: WebhooksConfig,
     /// How much one customer, or one address without a token, may ask for; no
     /// limit where it is absent.
     #[serde(default)]

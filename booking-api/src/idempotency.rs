@@ -99,12 +99,12 @@ impl KeyedCall {
         key: Option<IdempotencyKey>,
         call: &str,
         body: &impl Serialize,
-    ) -> Result<Result<Self, Response>, ApiProblem> {
+    ) -> Result<Result<Self, StoredAnswer>, ApiProblem> {
         let Some(IdempotencyKey(key)) = key else { return Ok(Ok(Self { claim: None })) };
         let fingerprint = app.fingerprints.of(call, body);
         match app.catalogue.first_answer(&scope, &key, &fingerprint).await? {
             None | Some(Keyed::Done(())) => Ok(Ok(Self { claim: Some((scope, key, fingerprint)) })),
-            Some(Keyed::Replay(stored)) => Ok(Err(replay(stored))),
+            Some(Keyed::Replay(stored)) => Ok(Err(stored)),
             Some(Keyed::OtherRequest) => Err(other_request()),
             Some(Keyed::InFlight) => Err(in_flight()),
         }
@@ -112,9 +112,18 @@ impl KeyedCall {
 
     /// The answer to remember in the transaction of the change.
     pub(crate) fn first(&self, answer: &Created<impl Serialize>) -> Option<FirstAnswer> {
+        self.first_of(StatusCode::CREATED, &answer.0)
+    }
+
+    /// The same for an answer with this status.
+    pub(crate) fn first_of(
+        &self,
+        status: StatusCode,
+        body: &impl Serialize,
+    ) -> Option<FirstAnswer> {
         let (scope, key, fingerprint) = self.claim.clone()?;
-        let body = serde_json::to_string(&answer.0).unwrap_or_default();
-        let answer = StoredAnswer { status: StatusCode::CREATED.as_u16(), body };
+        let body = serde_json::to_string(body).unwrap_or_default();
+        let answer = StoredAnswer { status: status.as_u16(), body };
         let now_ms = service_kit::clock::now().as_millis();
         Some(FirstAnswer { scope, key, fingerprint, answer, now_ms })
     }
@@ -131,18 +140,21 @@ impl<T: Serialize> IntoResponse for Created<T> {
 
 /// What a change under a key came to: its value where it was made now, else
 /// the answer of the first time.
-pub(crate) fn settle<T>(keyed: Keyed<T>) -> Result<Result<T, Response>, ApiProblem> {
+pub(crate) fn settle<T>(keyed: Keyed<T>) -> Result<Result<T, StoredAnswer>, ApiProblem> {
     match keyed {
         Keyed::Done(value) => Ok(Ok(value)),
-        Keyed::Replay(stored) => Ok(Err(replay(stored))),
+        Keyed::Replay(stored) => Ok(Err(stored)),
         Keyed::OtherRequest => Err(other_request()),
         Keyed::InFlight => Err(in_flight()),
     }
 }
 
-fn replay(stored: StoredAnswer) -> Response {
-    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::CREATED);
-    (status, [("content-type", "application/json")], stored.body).into_response()
+/// A replay: the first answer's status and body.
+impl IntoResponse for StoredAnswer {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::CREATED);
+        (status, [("content-type", "application/json")], self.body).into_response()
+    }
 }
 
 fn other_request() -> ApiProblem {

@@ -21,6 +21,10 @@ fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(admin::performances::create_performance))
         .routes(routes!(admin::performances::delete_performance))
         .routes(routes!(admin::sales::sales))
+        .routes(routes!(admin::webhooks::create_webhook, admin::webhooks::list_webhooks))
+        .routes(routes!(admin::webhooks::delete_webhook))
+        .routes(routes!(admin::webhooks::list_deliveries))
+        .routes(routes!(admin::webhooks::redeliver))
         .split_for_parts()
 }
 
@@ -57,7 +61,12 @@ mod tests {
         post /v1/admin/shows
         post /v1/admin/shows/{showId}/performances
         delete /v1/admin/shows/{showId}/performances/{performanceId}
-        get /v1/admin/shows/{showId}/sales";
+        get /v1/admin/shows/{showId}/sales
+        post /v1/admin/webhooks
+        get /v1/admin/webhooks
+        delete /v1/admin/webhooks/{webhookId}
+        get /v1/admin/webhooks/{webhookId}/deliveries
+        post /v1/admin/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver";
 
     #[test]
     fn the_document_is_openapi_31_and_names_every_call_of_the_contract() {

@@ -47,7 +47,7 @@ pub(crate) async fn create_user(
     let scope = Scope::email(&email_key);
     let call = match KeyedCall::begin(&app, scope, key, "POST /v1/users", &asked).await? {
         Ok(call) => call,
-        Err(replay) => return Ok(replay),
+        Err(replay) => return Ok(replay.into_response()),
     };
     let password_hash = app.passwords.hash(asked.password).await?;
     let new = NewUser {
@@ -68,7 +68,7 @@ pub(crate) async fn create_user(
         Ok(UserWritten::EmailTaken) => {
             Err(ApiProblem::invalid("email", "somebody has signed up with this address"))
         }
-        Err(replay) => Ok(replay),
+        Err(replay) => Ok(replay.into_response()),
     }
 }
 

@@ -100,6 +100,10 @@ fn config_text(node: &NodeSpec, layout: Layout<'_>) -> String {
             set("shards", shards(state));
             set("jwt_secret", state.secrets.jwt.clone().into());
             set("booking_secret", state.secrets.booking.clone().into());
+            // On this machine alone a receiver without a certificate is one's own.
+            let mut webhooks = toml::Table::new();
+            webhooks.insert("http_to_loopback".to_owned(), true.into());
+            set("webhooks", webhooks.into());
         }
         _ => {
             set("lock_services", urls(state, NodeKind::LockService).into());
@@ -157,7 +161,8 @@ mod tests {
         assert_eq!(keys("lock-service-0"), "admin_listen etcd_endpoints listen name");
         assert_eq!(
             keys("booking-api-1"),
-            "admin_listen booking_secret catalogue_url jwt_secret listen lock_services name shards"
+            "admin_listen booking_secret catalogue_url jwt_secret listen lock_services name shards \
+             webhooks"
         );
         assert_eq!(
             keys("view-service-0"),

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
-use seat_model::{BookingId, PerformanceId, Problem, ShowId, TicketId};
+use seat_model::{BookingId, PerformanceId, Problem, ShowId, TicketId, WebhookId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::wire::{
-    Book, Booking, Bookings, Confirm, PerformanceCreate, PerformanceCreated, PerformanceDeleted,
-    PlanImported, Sales, Session, SessionCreate, Show, ShowCreate, User, UserCreate,
+    Book, Booking, Bookings, Confirm, Deliveries, Delivery, DeliveryState, PerformanceCreate,
+    PerformanceCreated, PerformanceDeleted, PlanImported, Sales, Session, SessionCreate, Show,
+    ShowCreate, User, UserCreate, WebhookCreate, WebhookCreated, WebhookDeleted, Webhooks,
 };
 
 /// How long a call may take; larger than any deadline of the service, so that
@@ -188,11 +189,7 @@ impl BookingClient {
         let limit = limit.map(|limit| ("limit", limit.to_string()));
         let cursor = cursor.map(|cursor| ("cursor", cursor.to_owned()));
         let query: Vec<_> = limit.into_iter().chain(cursor).collect();
-        let mut url = self.url("/v1/bookings")?;
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        receive(self.authorised(self.http.get(url))).await
+        self.get_page("/v1/bookings", query).await
     }
 
     /// Signs up.
@@ -271,6 +268,83 @@ impl BookingClient {
     /// See [`CallError`].
     pub async fn sales(&self, show: &ShowId) -> Called<Sales> {
         self.get(&format!("/v1/admin/shows/{show}/sales")).await
+    }
+
+    /// Asks to be told of bookings; the answer has the secret, this once.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn create_webhook(
+        &self,
+        webhook: &WebhookCreate,
+        key: Option<&str>,
+    ) -> Called<WebhookCreated> {
+        self.send(Method::POST, "/v1/admin/webhooks", key, Some(webhook)).await
+    }
+
+    /// Who is told of bookings.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn webhooks(&self) -> Called<Webhooks> {
+        self.get("/v1/admin/webhooks").await
+    }
+
+    /// Ends a webhook; what still waits for it is thrown away.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn delete_webhook(
+        &self,
+        webhook: &WebhookId,
+        key: Option<&str>,
+    ) -> Called<WebhookDeleted> {
+        let path = format!("/v1/admin/webhooks/{webhook}");
+        self.send(Method::DELETE, &path, key, None::<&()>).await
+    }
+
+    /// One page of what waits for a webhook, or was given up.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn deliveries(
+        &self,
+        webhook: &WebhookId,
+        state: DeliveryState,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Called<Deliveries> {
+        let state = ("state", state.as_str().to_owned());
+        let limit = limit.map(|limit| ("limit", limit.to_string()));
+        let cursor = cursor.map(|cursor| ("cursor", cursor.to_owned()));
+        let query = std::iter::once(state).chain(limit).chain(cursor).collect();
+        self.get_page(&format!("/v1/admin/webhooks/{webhook}/deliveries"), query).await
+    }
+
+    /// Sends a delivery again.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn redeliver(
+        &self,
+        webhook: &WebhookId,
+        delivery: &str,
+        key: Option<&str>,
+    ) -> Called<Delivery> {
+        let path = format!("/v1/admin/webhooks/{webhook}/deliveries/{delivery}/redeliver");
+        self.send(Method::POST, &path, key, None::<&()>).await
+    }
+
+    async fn get_page<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: Vec<(&str, String)>,
+    ) -> Called<A> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        receive(self.authorised(self.http.get(url))).await
     }
 
     async fn get<A: DeserializeOwned>(&self, path: &str) -> Called<A> {

@@ -10,7 +10,10 @@ mod wire;
 pub use client::{Answer, BookingClient, CallError, Refusal};
 pub use crash_points::CRASH_POINTS;
 pub use wire::{
-    Book, Booking, BookingState, Bookings, Confirm, Item, Links, OrphanRule, PerformanceCreate,
-    PerformanceCreated, PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session,
-    SessionCreate, Show, ShowCreate, Ticket, TicketState, TierSales, TierSeats, User, UserCreate,
+    Book, Booking, BookingEvent, BookingState, Bookings, Confirm, Deliveries, Delivery,
+    DeliveryState, EventTicket, Item, Links, OrphanRule, PerformanceCreate, PerformanceCreated,
+    PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session, SessionCreate, Show,
+    ShowCreate, Ticket, TicketState, TierSales, TierSeats, User, UserCreate, Webhook,
+    WebhookCreate, WebhookCreated, WebhookDeleted, WebhookEvent, WebhookMessage, WebhookState,
+    Webhooks,
 };

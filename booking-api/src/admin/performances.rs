@@ -1,6 +1,7 @@
 //! `…/performances`: an evening of a show at a place is put on, or taken off.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use booking_api_client::{PerformanceCreate, PerformanceCreated, PerformanceDeleted};
 use jiff::tz::TimeZone;
@@ -56,7 +57,7 @@ pub(crate) async fn create_performance(
     let scope = Scope::user(&organiser.user);
     let call = match KeyedCall::begin(&app, scope, key, &route, &asked).await? {
         Ok(call) => call,
-        Err(replay) => return Ok(replay),
+        Err(replay) => return Ok(replay.into_response()),
     };
     if app.catalogue.show_name(&show).await?.is_none() {
         return Err(no_such_show(&show));
@@ -78,7 +79,7 @@ pub(crate) async fn create_performance(
     let first = call.first(&answer);
     match settle(app.catalogue.add_performance(&new, first.as_ref()).await?)? {
         Ok(()) => Ok(answer.into_response()),
-        Err(replay) => Ok(replay),
+        Err(replay) => Ok(replay.into_response()),
     }
 }
 
@@ -99,6 +100,7 @@ pub(crate) struct DeleteQuery {
         ("showId" = String, Path, description = "The show"),
         ("performanceId" = String, Path, description = "The performance"),
         ("cancel_bookings" = Option<bool>, Query, description = "Cancel and refund what was sold"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1–255 visible characters"),
     ),
     responses(
         (status = 200, description = "It is gone", body = PerformanceDeleted),
@@ -107,18 +109,27 @@ pub(crate) struct DeleteQuery {
         (status = 403, description = "`forbidden`", body = ProblemBody),
         (status = 404, description = "`not_found`", body = ProblemBody),
         (status = 409, description = "`seat_taken`: tickets are live, and `cancel_bookings` was not asked for", body = ProblemBody),
+        (status = 422, description = "`idempotency_key_reused`", body = ProblemBody),
         (status = 503, description = "`unavailable`", body = ProblemBody),
         (status = 504, description = "`outcome_unknown`", body = ProblemBody),
     )
 )]
 pub(crate) async fn delete_performance(
     State(app): State<App>,
-    _organiser: Organiser,
+    organiser: Organiser,
     ApiPath((show, performance)): ApiPath<(ShowId, PerformanceId)>,
-    _key: Option<IdempotencyKey>,
+    key: Option<IdempotencyKey>,
     ApiQuery(query): ApiQuery<DeleteQuery>,
-) -> Result<axum::Json<PerformanceDeleted>, ApiProblem> {
-    match app.catalogue.deletable(&show, &performance).await? {
+) -> Result<Response, ApiProblem> {
+    let route = format!("DELETE /v1/admin/shows/{show}/performances/{performance}");
+    let scope = Scope::user(&organiser.user);
+    let call = match KeyedCall::begin(&app, scope, key, &route, &query.cancel_bookings).await? {
+        Ok(call) => call,
+        Err(replay) => return Ok(replay.into_response()),
+    };
+    let answer = PerformanceDeleted { performance_id: performance, show_id: show };
+    let (show, performance) = (&answer.show_id, &answer.performance_id);
+    match app.catalogue.deletable(show, performance).await? {
         Deletable::Unknown => {
             let detail = format!("the show {show} has no performance {performance}");
             return Err(ApiProblem::new(Code::NotFound, detail));
@@ -127,11 +138,16 @@ pub(crate) async fn delete_performance(
         Deletable::There => {
             // Selling ends first: what the catalogue no longer shows can no
             // longer be sold, and never the other way round.
-            app.sale.close_performance(&show, &performance, query.cancel_bookings).await?;
-            app.catalogue.delete_performance(&show, &performance).await?;
+            app.sale.close_performance(show, performance, query.cancel_bookings).await?;
         }
     }
-    Ok(axum::Json(PerformanceDeleted { performance_id: performance, show_id: show }))
+    // Once more where it was deleted before: for the key, which may be another.
+    let first = call.first_of(StatusCode::OK, &answer);
+    let deleted = app.catalogue.delete_performance(show, performance, first.as_ref()).await?;
+    match settle(deleted)? {
+        Ok(()) => Ok(axum::Json(answer).into_response()),
+        Err(replay) => Ok(replay.into_response()),
+    }
 }
 
 /// Checks every value; `chart` is that of the plan, where there is such a plan.

@@ -55,13 +55,13 @@ pub(crate) async fn import_plan(
     let call =
         match KeyedCall::begin(&app, scope, key, "POST /v1/admin/plans", &new.plan_id).await? {
             Ok(call) => call,
-            Err(replay) => return Ok(replay),
+            Err(replay) => return Ok(replay.into_response()),
         };
     let answer = Created(answer);
     let first = call.first(&answer);
     match settle(app.catalogue.add_plan(&new, first.as_ref()).await?)? {
         Ok(()) => Ok(answer.into_response()),
-        Err(replay) => Ok(replay),
+        Err(replay) => Ok(replay.into_response()),
     }
 }
 

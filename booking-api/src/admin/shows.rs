@@ -42,7 +42,7 @@ pub(crate) async fn create_show(
     let scope = Scope::user(&organiser.user);
     let call = match KeyedCall::begin(&app, scope, key, "POST /v1/admin/shows", &asked).await? {
         Ok(call) => call,
-        Err(replay) => return Ok(replay),
+        Err(replay) => return Ok(replay.into_response()),
     };
     let show_id = match asked.show_id {
         Some(id) => id,
@@ -64,6 +64,6 @@ pub(crate) async fn create_show(
     match settle(app.catalogue.add_show(&new, first.as_ref()).await?)? {
         Ok(ShowWritten::There) => Ok(answer.into_response()),
         Ok(ShowWritten::Taken) => Err(taken()),
-        Err(replay) => Ok(replay),
+        Err(replay) => Ok(replay.into_response()),
     }
 }

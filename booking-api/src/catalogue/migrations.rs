@@ -50,11 +50,10 @@ async fn migrate(
         return Err(CatalogueError::Unavailable("another instance is migrating".into()));
     }
     let mut ran = run(&mut connection, migrations).await;
-    if let Err(MigrateError::Dirty(version)) = ran {
+    if let Err(MigrateError::Dirty(_)) = ran {
         // An instance died in the middle. MySQL commits each CREATE TABLE by
         // itself, and every statement of ours may run twice, so: run it again.
-        sqlx::query("DELETE FROM _sqlx_migrations WHERE version = ? AND success = FALSE")
-            .bind(version)
+        sqlx::query("DELETE FROM _sqlx_migrations WHERE success = FALSE")
             .execute(&mut connection)
             .await
             .map_err(CatalogueError::of_read)?;

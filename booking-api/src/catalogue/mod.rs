@@ -1,5 +1,5 @@
-//! The catalogue primary: users, plans, shows, performances. The only place
-//! that speaks to it.
+//! The catalogue primary: users, plans, shows, performances, webhooks. The
+//! only place that speaks to it.
 //!
 //! Every call has a deadline. A connection on which one passed is thrown away,
 //! so a paused or replaced server never leaves a stuck connection in the pool;
@@ -18,6 +18,7 @@ mod shows;
 #[cfg(test)]
 mod tests;
 mod users;
+mod webhooks;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(crate) use performances::{Deletable, NewPerformance};
 pub(crate) use plans::{KnownPlan, NewPlan};
 pub(crate) use shows::{NewShow, ShowWritten};
 pub(crate) use users::{NewUser, UserWritten};
+pub(crate) use webhooks::{WebhookRow, WebhookStanding, WebhookWritten};
 
 use crate::config::CatalogueConfig;
 use known::Known;

@@ -148,12 +148,11 @@ impl Catalogue {
         &self,
         show: &ShowId,
         performance: &PerformanceId,
-    ) -> Result<(), CatalogueError> {
-        let mut change = match self.begin(None).await? {
+        first: Option<&FirstAnswer>,
+    ) -> Result<Keyed<()>, CatalogueError> {
+        let mut change = match self.begin(first).await? {
             Begun::Fresh(change) => change,
-            Begun::Seen(_) => {
-                return Err(CatalogueError::Broken("a change without a key was seen".into()));
-            }
+            Begun::Seen(seen) => return Ok(seen.into()),
         };
         let mark = sqlx::query(
             "UPDATE performances SET deleted = 1 WHERE performance_id = ? AND show_id = ?",
@@ -161,6 +160,7 @@ impl Catalogue {
         .bind(performance.as_str())
         .bind(show.as_str());
         change.execute(mark).await.map_err(StatementError::unexpected)?;
-        change.commit().await
+        change.commit().await?;
+        Ok(Keyed::Done(()))
     }
 }

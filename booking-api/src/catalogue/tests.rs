@@ -283,7 +283,7 @@ async fn what_one_instance_makes_the_other_can_sell(one: &Catalogue, two: &Catal
 
     let id = PerformanceId::new("pf-1").unwrap();
     assert_eq!(one.deletable(&hamlet, &id).await.unwrap(), Deletable::There);
-    one.delete_performance(&hamlet, &id).await.unwrap();
+    one.delete_performance(&hamlet, &id, None).await.unwrap();
     assert_eq!(one.deletable(&hamlet, &id).await.unwrap(), Deletable::Deleted);
     let other = ShowId::new("faust").unwrap();
     assert_eq!(one.deletable(&other, &id).await.unwrap(), Deletable::Unknown);

@@ -1,5 +1,6 @@
 //! Giving back: a hold, a booking, one ticket of a booking (step 7).
 
+use booking_api_client::Booking;
 use lock_service_client::LockError;
 use lock_service_client::wire::{AtFence, BookedSeats, FreeSeats, Moved};
 use seat_model::{BookingId, SeatState, ShowId, TicketId, UserId};
@@ -7,8 +8,11 @@ use seat_model::{BookingId, SeatState, ShowId, TicketId, UserId};
 use super::answer::Reply;
 use super::crash_point::CrashPoint;
 use super::error::{SaleError, of_read};
+use super::placement::Place;
 use super::{Progress, Sale, answer};
-use crate::store::{LedgerBooking, LedgerState, Refusal, Remembered, StoreError};
+use crate::store::{
+    KeepAnswer, LedgerBooking, LedgerState, Refusal, Remembered, Shard, StoreError,
+};
 
 /// How often the seats are read again before giving up.
 const ATTEMPTS: usize = 4;
@@ -16,6 +20,15 @@ const ATTEMPTS: usize = 4;
 /// A released hold has no row and no seats: that it was released, and not
 /// merely ran out, is remembered under this name for a day.
 const RELEASED: &str = "released";
+
+/// A request under a key, for its answer to be kept with the change.
+#[derive(Clone, Copy)]
+struct Under<'a> {
+    user: &'a UserId,
+    /// The request with everything that matters in it.
+    call: &'a str,
+    key: &'a str,
+}
 
 impl Sale {
     /// `DELETE /v1/book/{showId}/{bookingId}`.
@@ -29,8 +42,10 @@ impl Sale {
         self.require_own(id, &user, &show)?;
         let sale = self.clone();
         self.in_time(Progress::default(), async move {
-            let work = sale.cancel_all(&show, &user, id);
-            sale.once(&show, &user, &format!("cancel/{id}"), key, work).await
+            let call = format!("cancel/{id}");
+            let under = key.as_deref().map(|key| Under { user: &user, call: &call, key });
+            let work = sale.cancel_all(&show, &user, id, under);
+            sale.once(&show, &user, &call, key.as_deref(), work).await
         })
         .await
     }
@@ -49,8 +64,10 @@ impl Sale {
             .ok_or(SaleError::NotFound("the booking has no such ticket"))?;
         let sale = self.clone();
         self.in_time(Progress::default(), async move {
-            let work = sale.cancel_one(&show, id, number);
-            sale.once(&show, &user, &format!("cancel/{id}/{number}"), key, work).await
+            let call = format!("cancel/{id}/{number}");
+            let under = key.as_deref().map(|key| Under { user: &user, call: &call, key });
+            let work = sale.cancel_one(&show, id, number, under);
+            sale.once(&show, &user, &call, key.as_deref(), work).await
         })
         .await
     }
@@ -60,6 +77,7 @@ impl Sale {
         show: &ShowId,
         user: &UserId,
         id: BookingId,
+        under: Option<Under<'_>>,
     ) -> Result<Reply, SaleError> {
         for _ in 0..ATTEMPTS {
             if let Some(seats) = self.seats_of(show, id).await? {
@@ -76,13 +94,13 @@ impl Sale {
                     },
                     SeatState::Confirming => {
                         let row = self.row_behind(&seats).await?;
-                        return self.cancel_row(&row, None).await;
+                        return self.cancel_row(&row, None, under).await;
                     }
                     SeatState::Sold => {}
                 }
             }
             return match self.row_of(show, id).await? {
-                Some(row) => self.cancel_row(&row, None).await,
+                Some(row) => self.cancel_row(&row, None, under).await,
                 None => self.released_before(show, user, id).await,
             };
         }
@@ -94,6 +112,7 @@ impl Sale {
         show: &ShowId,
         id: BookingId,
         number: u16,
+        under: Option<Under<'_>>,
     ) -> Result<Reply, SaleError> {
         let row = match self.seats_of(show, id).await? {
             Some(seats) if seats.state == SeatState::Held => {
@@ -108,7 +127,7 @@ impl Sale {
         if row.tickets.iter().all(|ticket| ticket.number != number) {
             return Err(SaleError::NotFound("the booking has no such ticket"));
         }
-        self.cancel_row(&row, Some(number)).await
+        self.cancel_row(&row, Some(number), under).await
     }
 
     async fn release(&self, seats: &BookedSeats) -> Result<Moved, SaleError> {
@@ -124,11 +143,7 @@ impl Sale {
         self.reach(CrashPoint::AfterRelease);
         let performance = self.performance_of(&seats.show, &seats.performance).await?;
         let booking = answer::released(seats, &performance);
-        let kept = Remembered {
-            body_hash: String::new(),
-            status: 200,
-            body: serde_json::to_string(&booking).unwrap_or_default(),
-        };
+        let kept = Remembered { body_hash: String::new(), status: 200, body: in_json(&booking) };
         let name = seats.booking.to_string();
         self.remember(&seats.show, user, RELEASED, &name, &kept).await;
         Ok(Reply::new(200, booking))
@@ -172,20 +187,20 @@ impl Sale {
         &self,
         row: &LedgerBooking,
         number: Option<u16>,
+        under: Option<Under<'_>>,
     ) -> Result<Reply, SaleError> {
         match row.state {
             LedgerState::Aborted => return Err(SaleError::Gone("the booking was aborted")),
             LedgerState::Cancelled => return Ok(Reply::new(200, answer::sold(row)?)),
             LedgerState::Confirmed => {}
         }
-        let (show, id) = (&row.show, row.id);
+        let show = &row.show;
         let mut refreshed = false;
-        let shard = loop {
+        let after = loop {
             let place = self.placements.of(show).await?;
             let shard = self.shards.get(&place.shard)?;
-            let at = service_kit::clock::now();
-            match shard.cancel(id, show, place.epoch, number, at).await {
-                Ok(_) => break shard,
+            match cancel_on(shard, row, &place, number, under).await {
+                Ok(after) => break after,
                 Err(StoreError::Refused(Refusal::StalePlacement)) if !refreshed => {
                     self.placements.refresh().await?;
                     refreshed = true;
@@ -197,7 +212,7 @@ impl Sale {
             }
         };
         self.reach(CrashPoint::AfterCancelCommit);
-        let after = shard.read(id).await.ok().flatten().ok_or_else(|| {
+        let after = after.ok_or_else(|| {
             SaleError::OutcomeUnknown("the cancelled booking was not read".into())
         })?;
         self.free_cancelled(&after).await;
@@ -225,4 +240,29 @@ impl Sale {
             }
         }
     }
+}
+
+/// One transaction of the ledger, under a key with its answer in it. The
+/// booking after it; `None`: it was cancelled, and not read afterwards.
+async fn cancel_on(
+    shard: &Shard,
+    row: &LedgerBooking,
+    place: &Place,
+    number: Option<u16>,
+    under: Option<Under<'_>>,
+) -> Result<Option<LedgerBooking>, StoreError> {
+    let at = service_kit::clock::now();
+    let Some(Under { user, call, key }) = under else {
+        shard.cancel(row.id, &row.show, place.epoch, number, at).await?;
+        return Ok(shard.read(row.id).await.ok().flatten());
+    };
+    let body = |row: &LedgerBooking| {
+        answer::sold(row).map(|booking| in_json(&booking)).unwrap_or_default()
+    };
+    let keep = KeepAnswer { user, scope: call, key, body: &body, at };
+    shard.cancel_and_keep(row.id, &row.show, place.epoch, number, keep).await
+}
+
+fn in_json(booking: &Booking) -> String {
+    serde_json::to_string(booking).unwrap_or_default()
 }

@@ -78,7 +78,7 @@ impl Sale {
             SeatState::Sold => return self.confirmed_before(asked).await,
             SeatState::Confirming => {
                 if let Some(row) = self.glance_at_row(show, id).await {
-                    return replay(&row, asked);
+                    return self.told_of(&row, asked).await;
                 }
                 let performance = self.performance_of(show, &seats.performance).await?;
                 return Ok(Reply::new(202, answer::pending(&seats, &performance)));
@@ -101,7 +101,7 @@ impl Sale {
         };
         match self.pin_and_commit(pinned, progress).await? {
             Committed::Done(row) => Ok(Reply::new(200, answer::first_sold(&row)?)),
-            Committed::Before(row) => replay(&row, asked),
+            Committed::Before(row) => self.told_of(&row, asked).await,
             Committed::Pending => Ok(Reply::new(202, answer::pending(&seats, &performance))),
         }
     }
@@ -132,9 +132,20 @@ impl Sale {
     /// No hold is there: the ledger says why.
     async fn confirmed_before(&self, asked: &Asked) -> Result<Reply, SaleError> {
         match self.row_of(&asked.show, asked.id).await? {
-            Some(row) => replay(&row, asked),
+            Some(row) => self.told_of(&row, asked).await,
             None => Err(SaleError::Gone("the hold ran out or was released")),
         }
+    }
+
+    /// What a confirm is told of a booking that has a row. Under a key that did
+    /// not confirm it that is its present state: kept, for it may change.
+    async fn told_of(&self, row: &LedgerBooking, asked: &Asked) -> Result<Reply, SaleError> {
+        let reply = replay(row, asked)?;
+        if !row.direct && row.confirm_key == asked.key {
+            return Ok(reply);
+        }
+        let (show, user, scope) = (&asked.show, &asked.user, asked.scope());
+        Ok(self.keep_first(show, user, &scope, &asked.key, &asked.hash, reply).await)
     }
 
     /// Step 3, then 4 and 5: pins the seats of a hold for this attempt alone.

@@ -22,7 +22,7 @@ impl Sale {
     ) -> Result<Reply, SaleError> {
         self.require_own(id, &user, &show)?;
         let call = format!("extend/{id}");
-        self.once(&show, &user, &call, key, self.extend_now(&show, id)).await
+        self.once(&show, &user, &call, key.as_deref(), self.extend_now(&show, id)).await
     }
 
     async fn extend_now(&self, show: &ShowId, id: BookingId) -> Result<Reply, SaleError> {

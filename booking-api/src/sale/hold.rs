@@ -59,7 +59,13 @@ impl Sale {
         book: Book,
     ) -> Result<Reply, SaleError> {
         wish::check_shape(&book)?;
-        let performance = self.find_performance(&show, &book).await?;
+        let performance = match self.find_performance(&show, &book).await {
+            Ok(performance) => performance,
+            Err(gone @ SaleError::NotFound(_)) => {
+                return self.booked_before(&show, &user, &key, &book).await?.ok_or(gone);
+            }
+            Err(error) => return Err(error),
+        };
         let choice = wish::choice(&book, &performance)?;
         if let Some(from) = performance.on_sale_at
             && service_kit::clock::now() < from
@@ -92,6 +98,23 @@ impl Sale {
             ended
         })
         .await
+    }
+
+    /// The first answer under a key whose performance was taken off since
+    /// (INV-8): its row does not need it.
+    async fn booked_before(
+        &self,
+        show: &ShowId,
+        user: &UserId,
+        key: &str,
+        book: &Book,
+    ) -> Result<Option<Reply>, SaleError> {
+        let Some(row) = self.row_of(show, self.ids.make(user, show, key)).await? else {
+            return Ok(None);
+        };
+        let body_hash = self.ids.body_hash("book", &wish::canonical(book));
+        let replay = if book.confirm { replay_of_sale } else { replay_of_row };
+        replay(&row, &body_hash).map(Some)
     }
 
     async fn find_performance(

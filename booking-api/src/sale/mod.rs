@@ -4,7 +4,8 @@
 //! Files are use cases: `hold`, `confirm`, `cancel`, `look`, `extend`; what
 //! they share is `commit` (the way of pinned seats into the ledger) and
 //! `placement` (which shard). Beside the requests run the `reconciler`, which
-//! ends what others left, and the `relay`, which does what the ledger asks for.
+//! ends what others left, and the `relay`, which does what the ledger asks for;
+//! what it tells organisers of, `webhooks` sends.
 //!
 //! Architecture invariant: HTTP ends in `routes`, SQL begins in
 //! [`crate::store`]; nothing between them knows either.
@@ -29,6 +30,7 @@ mod placement;
 mod reconciler;
 mod relay;
 mod routes;
+mod webhooks;
 mod wish;
 
 use std::future::Future;
@@ -56,6 +58,7 @@ use crate::store::{LedgerBooking, Shard, ShardMetrics, Shards};
 
 pub(crate) use config::SaleConfig;
 pub(crate) use routes::routes;
+pub(crate) use webhooks::{Redelivered, Webhooks, WebhooksConfig};
 
 /// Why selling cannot be set up. Stores that are away are no reason.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +80,7 @@ pub(crate) struct Parts {
     shards: Shards,
     placements: Placements,
     gateway: Gateway,
+    webhooks: Webhooks,
     in_flight: InFlight,
     background: Background,
     metrics: SaleMetrics,
@@ -121,12 +125,14 @@ impl Sale {
             .collect::<Result<Vec<_>, _>>()
             .map_err(SaleStartError::Config)?;
         let shards = Shards::new(shards);
+        let webhooks = Webhooks::start(config, catalogue.clone(), shards.clone(), process)?;
         let started = Self(Arc::new(Parts {
             ids: BookingIds::new(config.booking_secret.as_bytes()),
             catalogue,
             placements: Placements::new(locks.clone(), shards.clone()),
             locks,
             gateway: Gateway::new(sale.payment_timeout()),
+            webhooks,
             in_flight: InFlight::new(sale.max_in_flight),
             background: process.background.clone(),
             metrics: SaleMetrics::new(&process.registry)?,
@@ -137,6 +143,11 @@ impl Sale {
         started.reconcile();
         started.relay(&shard_metrics);
         Ok(started)
+    }
+
+    /// Telling organisers of bookings.
+    pub(crate) fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
     }
 
     fn keep_shard_map(&self) {

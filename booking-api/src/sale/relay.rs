@@ -1,5 +1,6 @@
 //! Does what ledger writes left in the outbox: captures, refunds, voids, and
-//! the freeing of cancelled seats that the request did not live to do.
+//! the freeing of cancelled seats that the request did not live to do; leaves
+//! to `webhooks` what organisers are told of it.
 //!
 //! At least once, in order per booking; everything it calls tolerates repeats
 //! (INV-7, INV-10). Any number of instances relay any shard.
@@ -65,7 +66,8 @@ impl Sale {
                 done.push(row.seq);
             }
         }
-        shard.complete_outbox(&done).await
+        let tell = self.webhooks.announce(shard, rows, &done).await?;
+        shard.complete_outbox(&done, &tell).await
     }
 
     /// Frees cancelled seats; answers whether the row is done. One that is not

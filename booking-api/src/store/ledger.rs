@@ -5,10 +5,12 @@ use seat_model::{
 };
 use serde::{Serialize, Serializer};
 use sqlx::mysql::MySqlRow;
-use sqlx::{Executor, Row};
+use sqlx::{Executor, QueryBuilder, Row};
 
 use super::connections::on_shard;
+use super::deliveries::transaction;
 use super::error::StoreError;
+use super::remembered::KeepAnswer;
 use super::shard::Shard;
 
 /// A booking about to be written. What a group of them looks like to the
@@ -239,6 +241,9 @@ const READ_ONE: &str = select_bookings!(
     "booking b LEFT JOIN ticket t ON t.booking_id = b.id WHERE b.id = ? ORDER BY t.number"
 );
 
+const READ_MANY: &str =
+    select_bookings!("booking b LEFT JOIN ticket t ON t.booking_id = b.id WHERE b.id IN (");
+
 const READ_PAGE: &str = select_bookings!(
     "(SELECT * FROM booking WHERE user_id = ? AND state <> 'ABORTED' \
        AND (written_at_ms < ? OR (written_at_ms = ? AND id < ?)) \
@@ -268,6 +273,28 @@ impl Shard {
             .bind(id.to_string())
             .fetch_all(connection))?;
         Ok(self.read_rows(&rows)?.pop())
+    }
+
+    /// Some bookings' rows with their tickets; those without a row are left out.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; nothing is written.
+    pub async fn read_many(&self, ids: &[BookingId]) -> Result<Vec<LedgerBooking>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.require_migrated()?;
+        let mut query = QueryBuilder::new(READ_MANY);
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.to_string());
+        }
+        query.push(") ORDER BY b.id, t.number");
+        let rows = on_shard!(self.connections, |connection| query
+            .build()
+            .persistent(false)
+            .fetch_all(connection))?;
+        self.read_rows(&rows)
     }
 
     /// A customer's bookings that were confirmed once, newest first, at most `limit`.
@@ -345,6 +372,42 @@ impl Shard {
             .transpose()
             .map(Option::unwrap_or_default)
             .map_err(|error| self.nonsense(&error))
+    }
+
+    /// The same, and keeps the answer in the same transaction: a repetition is
+    /// told what the first one was (INV-8). The booking as it is after it;
+    /// `None`: there is none.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn cancel_and_keep(
+        &self,
+        id: BookingId,
+        show: &ShowId,
+        epoch: ShardEpoch,
+        number: Option<u16>,
+        keep: KeepAnswer<'_, LedgerBooking>,
+    ) -> Result<Option<LedgerBooking>, StoreError> {
+        self.require_migrated()?;
+        on_shard!(self.connections, |connection| async {
+            transaction!(connection, {
+                sqlx::query("CALL cancel_within(?, ?, ?, ?, ?, @changed)")
+                    .bind(id.to_string())
+                    .bind(show.as_str())
+                    .bind(epoch.get())
+                    .bind(number)
+                    .bind(keep.at.as_millis())
+                    .execute(&mut *connection)
+                    .await?;
+                let rows =
+                    sqlx::query(READ_ONE).bind(id.to_string()).fetch_all(&mut *connection).await?;
+                let row = read_rows(&rows)?.pop();
+                if let Some(row) = &row {
+                    keep.write(connection, row).await?;
+                }
+                Ok(row)
+            })
+        })
     }
 
     /// Ends the sale of a performance.

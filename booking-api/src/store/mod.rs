@@ -6,6 +6,8 @@
 
 mod committer;
 mod connections;
+mod deliveries;
+mod delivery_upkeep;
 mod error;
 mod ledger;
 mod outbox;
@@ -16,13 +18,17 @@ mod shard;
 
 pub use committer::CommitterConfig;
 pub use connections::ConnectionsConfig;
+pub use deliveries::{
+    ClaimedDelivery, DeliveryEnd, DueDeliveries, Listener, NewDelivery, SettledDelivery,
+};
+pub use delivery_upkeep::{DeliveryCount, DeliveryRow};
 pub use error::{Refusal, StoreError};
 pub use ledger::{
     LedgerBooking, LedgerState, LedgerTicket, ListAfter, NewBooking, NewTicket, TierTotals,
     Tombstone,
 };
 pub use outbox::{OutboxRow, OutboxWork, Refund, Sold};
-pub use remembered::Remembered;
+pub use remembered::{KeepAnswer, Remembered};
 pub use ring::ShardRing;
 pub use sandbox::Settlement;
 pub use shard::{Shard, ShardMetrics, Shards};

@@ -1,11 +1,13 @@
 //! Work that ledger writes leave behind: claimed in order per booking, done at
 //! least once by whoever relays it, deleted when done.
 
-use seat_model::{BookingId, PerformanceId, SeatId, ShowId};
+use seat_model::{BookingId, PerformanceId, SeatId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
+use sqlx::mysql::MySqlConnection;
 use sqlx::{Executor, QueryBuilder, Row};
 
 use super::connections::on_shard;
+use super::deliveries::{NewDelivery, insert_deliveries, transaction};
 use super::error::StoreError;
 use super::ledger::parsed;
 use super::shard::Shard;
@@ -58,6 +60,8 @@ pub struct OutboxRow {
     pub booking: BookingId,
     /// The booking's show.
     pub show: ShowId,
+    /// When the ledger was written.
+    pub at: Timestamp,
     /// What to do.
     pub work: OutboxWork,
 }
@@ -65,7 +69,8 @@ pub struct OutboxRow {
 /// Only the oldest row of a booking is handed out, and rows exist until they
 /// are done: order per booking, whoever relays. Rows that another instance is
 /// claiming right now are skipped.
-const CLAIM: &str = "SELECT seq, booking_id, show_id, kind, payload FROM outbox AS o \
+const CLAIM: &str = "SELECT seq, booking_id, show_id, kind, payload, created_at_ms \
+     FROM outbox AS o \
      WHERE claimed_until_ms <= CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) \
        AND NOT EXISTS (SELECT 1 FROM outbox AS earlier \
                        WHERE earlier.booking_id = o.booking_id AND earlier.seq < o.seq) \
@@ -120,6 +125,7 @@ impl Shard {
                     seq: row.try_get(0)?,
                     booking: parsed(row.try_get::<String, _>(1)?)?,
                     show: parsed(row.try_get::<String, _>(2)?)?,
+                    at: Timestamp::from_millis(row.try_get(5)?),
                     work,
                 })
             })
@@ -127,24 +133,40 @@ impl Shard {
             .map_err(|error| self.nonsense(&error))
     }
 
-    /// Deletes work that is done.
+    /// Deletes work that is done, and in the same transaction writes what is
+    /// to be told of it: an event is on its way exactly if its row is gone.
     ///
     /// # Errors
     /// See [`StoreError`]; it is done again later.
-    pub async fn complete_outbox(&self, done: &[u64]) -> Result<(), StoreError> {
+    pub async fn complete_outbox(
+        &self,
+        done: &[u64],
+        tell: &[NewDelivery],
+    ) -> Result<(), StoreError> {
         if done.is_empty() {
             return Ok(());
         }
         on_shard!(self.connections, |connection| async {
-            let mut delete = QueryBuilder::new("DELETE FROM outbox WHERE seq IN (");
-            let mut list = delete.separated(", ");
-            for seq in done {
-                list.push_bind(*seq);
+            if tell.is_empty() {
+                delete_done(connection, done).await?;
+                return Ok(());
             }
-            delete.push(")");
-            delete.build().persistent(false).execute(connection).await
-        })?;
-        Ok(())
+            transaction!(connection, {
+                // Another instance whose turn it was, too, may have been first;
+                // what it told of may even have arrived by now.
+                let mut look = QueryBuilder::new("SELECT seq FROM outbox WHERE seq IN (");
+                list(&mut look, done);
+                look.push(") FOR UPDATE");
+                let mut left = std::collections::HashSet::with_capacity(done.len());
+                for row in look.build().persistent(false).fetch_all(&mut *connection).await? {
+                    left.insert(row.try_get::<u64, _>(0)?);
+                }
+                let tell: Vec<&NewDelivery> =
+                    tell.iter().filter(|new| left.contains(&new.seq)).collect();
+                insert_deliveries(connection, &tell).await?;
+                delete_done(connection, done).await
+            })
+        })
     }
 
     /// How much work waits.
@@ -156,4 +178,18 @@ impl Shard {
         on_shard!(self.connections, |connection| sqlx::query_scalar("SELECT COUNT(*) FROM outbox")
             .fetch_one(connection))
     }
+}
+
+fn list(query: &mut QueryBuilder<sqlx::MySql>, seqs: &[u64]) {
+    let mut list = query.separated(", ");
+    for seq in seqs {
+        list.push_bind(*seq);
+    }
+}
+
+async fn delete_done(connection: &mut MySqlConnection, done: &[u64]) -> Result<(), sqlx::Error> {
+    let mut delete = QueryBuilder::new("DELETE FROM outbox WHERE seq IN (");
+    list(&mut delete, done);
+    delete.push(")");
+    delete.build().persistent(false).execute(connection).await.map(drop)
 }

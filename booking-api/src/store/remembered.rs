@@ -6,6 +6,7 @@
 
 use seat_model::{Timestamp, UserId};
 use sqlx::Row;
+use sqlx::mysql::MySqlConnection;
 
 use super::connections::on_shard;
 use super::error::StoreError;
@@ -20,6 +21,45 @@ pub struct Remembered {
     pub status: u16,
     /// The body, JSON.
     pub body: String,
+}
+
+/// An answer to keep in the transaction of its change, made from what the
+/// change left.
+pub struct KeepAnswer<'a, R> {
+    /// Whose request.
+    pub user: &'a UserId,
+    /// Which call.
+    pub scope: &'a str,
+    /// Under which key.
+    pub key: &'a str,
+    /// The answer's body, JSON; its status is 200.
+    pub body: &'a (dyn Fn(&R) -> String + Sync),
+    /// When.
+    pub at: Timestamp,
+}
+
+impl<R> KeepAnswer<'_, R> {
+    /// Writes it inside a transaction. Where the key was answered before, that
+    /// answer stays.
+    pub(super) async fn write(
+        &self,
+        connection: &mut MySqlConnection,
+        row: &R,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "INSERT IGNORE INTO remembered_answer \
+             (user_id, scope, request_key, body_hash, status, body, at_ms) \
+             VALUES (?, ?, ?, '', 200, ?, ?)",
+        )
+        .bind(self.user.as_str())
+        .bind(self.scope)
+        .bind(self.key)
+        .bind((self.body)(row))
+        .bind(self.at.as_millis())
+        .execute(connection)
+        .await
+        .map(drop)
+    }
 }
 
 /// Rows deleted by one [`Shard::forget_before`].
@@ -57,7 +97,7 @@ impl Shard {
             .map_err(|error| self.nonsense(&error))
     }
 
-    /// Keeps an answer; the first one stays.
+    /// Keeps an answer; the first one stays. Whether this is the first.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -68,9 +108,9 @@ impl Shard {
         key: &str,
         answer: &Remembered,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.require_migrated()?;
-        on_shard!(self.connections, |connection| sqlx::query(
+        let kept = on_shard!(self.connections, |connection| sqlx::query(
             "INSERT IGNORE INTO remembered_answer \
              (user_id, scope, request_key, body_hash, status, body, at_ms) \
              VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -83,7 +123,7 @@ impl Shard {
         .bind(&answer.body)
         .bind(at.as_millis())
         .execute(connection))?;
-        Ok(())
+        Ok(kept.rows_affected() > 0)
     }
 
     /// Forgets answers older than this, a bounded number at once.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: with a main of its own it is not built as one")]
 
+mod deliveries;
 mod server;
 
 use std::sync::Arc;
@@ -10,6 +11,12 @@ use std::sync::Arc;
 use booking_api::store::{
     LedgerState, NewBooking, NewTicket, OutboxWork, Refusal, Settlement, Sold, StoreError,
     Tombstone,
+};
+use deliveries::{
+    a_cancel_and_its_answer_are_one_transaction, a_claim_that_ran_out_is_another_instances,
+    an_event_is_written_exactly_with_the_end_of_its_outbox_row,
+    claims_of_two_instances_do_not_meet, deliveries_keep_the_order_of_a_booking_for_each_webhook,
+    events_nobody_could_address_are_handed_out_in_order, what_is_due_is_known_for_each_webhook,
 };
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;
@@ -60,6 +67,13 @@ fn main() -> std::process::ExitCode {
         a_cancel_changes_and_refunds_each_ticket_once,
         the_outbox_keeps_the_order_of_a_booking,
         settling_twice_is_settling_once,
+        an_event_is_written_exactly_with_the_end_of_its_outbox_row,
+        deliveries_keep_the_order_of_a_booking_for_each_webhook,
+        a_claim_that_ran_out_is_another_instances,
+        claims_of_two_instances_do_not_meet,
+        events_nobody_could_address_are_handed_out_in_order,
+        what_is_due_is_known_for_each_webhook,
+        a_cancel_and_its_answer_are_one_transaction,
     ];
     let paused = server.clone();
     trials.push(Trial::test("a_paused_shard_is_unknown_then_away_then_back", move || {
@@ -416,7 +430,7 @@ async fn the_outbox_keeps_the_order_of_a_booking(database: Database) {
     assert!(matches!(kinds[..], [OutboxWork::Confirmed(_), OutboxWork::Aborted]), "{kinds:?}");
     assert_eq!(shard.claim_outbox(10, 60_000).await.unwrap(), []);
     let done: Vec<u64> = first.iter().map(|row| row.seq).collect();
-    shard.complete_outbox(&done).await.unwrap();
+    shard.complete_outbox(&done, &[]).await.unwrap();
     let then = shard.claim_outbox(10, 0).await.unwrap();
     let [OutboxWork::Cancelled(refund)] =
         &then.iter().map(|r| r.work.clone()).collect::<Vec<_>>()[..]
@@ -452,7 +466,7 @@ async fn settling_twice_is_settling_once(database: Database) {
         shard.settle(&orders).await.unwrap();
         shard.settle(&orders).await.unwrap();
         let done: Vec<u64> = rows.iter().map(|row| row.seq).collect();
-        shard.complete_outbox(&done).await.unwrap();
+        shard.complete_outbox(&done, &[]).await.unwrap();
     }
     let kept = "SELECT CAST(captured - refunded AS SIGNED) FROM sandbox_payment";
     assert_eq!(database.number(kept).await, 100);

@@ -16,7 +16,10 @@ mod looking;
 mod organising;
 mod orphans;
 mod races;
+mod receiver;
 mod refusals;
+mod repeating;
+mod telling;
 mod world;
 
 use std::process::ExitCode;
@@ -87,11 +90,19 @@ async fn start() -> Result<World, String> {
         committer = { wait_max_ms = 500 }
         connections = { acquire_timeout_ms = 500, statement_timeout_ms = 1500 }
     };
-    let topology = Topology::new("test", Profile::Ha).with_override(
-        NodeKind::BookingApi,
-        "sale",
-        toml::Value::Table(sale),
-    );
+    // Tried again sooner, and less often, than in production.
+    let webhooks = toml::toml! {
+        http_to_loopback = true
+        poll_every_ms = 50
+        send_timeout_ms = 1000
+        claim_ms = 2500
+        retry_first_ms = 100
+        retry_longest_ms = 400
+        attempts_max = 4
+    };
+    let topology = Topology::new("test", Profile::Ha)
+        .with_override(NodeKind::BookingApi, "sale", toml::Value::Table(sale))
+        .with_override(NodeKind::BookingApi, "webhooks", toml::Value::Table(webhooks));
     // What an interrupted run left is not adopted: the tests begin from nothing.
     if let Ok(leftover) = StartedCluster::attach(None, "test") {
         leftover.down(false).await.map_err(|error| error.to_string())?;
@@ -136,6 +147,24 @@ fn side_by_side(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             wrong_paths_and_methods, wrong_bodies, a_half_sent_request_is_answered_and_forgotten,
             bytes_that_are_not_http,
         },
+        repeating::{
+            a_key_is_asked_for_and_must_be_one, extending_under_a_key_extends_once,
+            a_cancel_is_told_what_it_did_whatever_was_cancelled_since,
+            a_release_is_told_the_same_again, a_second_key_that_confirms_keeps_its_own_answer,
+            a_performance_taken_off_leaves_the_answers_of_its_sales,
+            what_is_not_kept_is_decided_anew, a_key_whose_hold_ran_out_simply_holds_again,
+            what_still_runs_is_told_to_come_again, every_call_of_organisers_honours_its_key,
+        },
+        telling::{
+            a_sale_and_its_cancels_are_told_signed_and_in_order,
+            each_webhook_is_told_what_it_asked_for,
+            what_comes_later_of_a_booking_waits_for_what_came_before,
+            what_is_given_up_is_listed_and_can_be_sent_again,
+            a_receiver_that_hangs_delays_neither_money_nor_others,
+            a_receiver_that_comes_back_gets_what_it_missed,
+            a_receiver_that_asks_for_a_pause_gets_it, a_receiver_that_is_gone_is_left_alone,
+            a_webhook_is_checked_field_by_field, a_webhook_is_made_and_ended_once_under_its_key,
+        },
         races::{
             two_buyers_race_for_one_seat, a_crowd_buys_a_tier_to_the_last_seat,
             a_real_plan_is_imported_and_sold,
@@ -152,6 +181,11 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             a_shard_that_is_down_leaves_the_hold, without_the_catalogue_known_shows_are_sold,
             without_etcds_majority_nothing_is_sold_and_everything_is_shown,
             an_emptied_redis_fills_itself, too_many_requests_are_told_when_to_come_again,
+        },
+        repeating::{a_request_cut_off_by_a_crash_runs_within_ten_seconds},
+        telling::{
+            what_a_dying_instance_was_sending_is_sent_again_under_its_id,
+            what_is_sold_while_the_catalogue_is_away_is_told_afterwards,
         },
         crashes::{every_step_killed_once, a_dying_lock_service_loses_nobodys_seat},
         orphans::{

@@ -137,6 +137,10 @@ text_id!(
     ShardId, is_slug, "must be 1 to 64 of a-z, 0-9, - and _"
 );
 text_id!(
+    /// Where an organiser wants to be told of bookings.
+    WebhookId, is_slug, "must be 1 to 64 of a-z, 0-9, - and _"
+);
+text_id!(
     /// A customer, an organiser or an administrator: the subject of a token.
     UserId, is_name, "must be 1 to 128 visible ASCII characters without /"
 );

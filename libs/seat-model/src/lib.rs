@@ -18,6 +18,7 @@ pub use chart::{Chart, ChartSeat};
 pub use fence::{Fence, MAX_CELL_EPOCH, MAX_REVISION, ShardEpoch};
 pub use ids::{
     BookingId, IdError, Nonce, PerformanceId, PlanId, SeatId, ShardId, ShowId, TicketId, UserId,
+    WebhookId,
 };
 pub use money::{Currency, Money};
 pub use plan::{

@@ -4,6 +4,7 @@
 mod account;
 mod booking;
 mod organise;
+mod webhook;
 
 pub use account::{Session, SessionCreate, User, UserCreate};
 pub use booking::{
@@ -12,4 +13,8 @@ pub use booking::{
 pub use organise::{
     OrphanRule, PerformanceCreate, PerformanceCreated, PerformanceDeleted, PerformanceSales,
     PlanImported, Sales, Show, ShowCreate, TierSales, TierSeats,
+};
+pub use webhook::{
+    BookingEvent, Deliveries, Delivery, DeliveryState, EventTicket, Webhook, WebhookCreate,
+    WebhookCreated, WebhookDeleted, WebhookEvent, WebhookMessage, WebhookState, Webhooks,
 };
