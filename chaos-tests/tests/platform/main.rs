@@ -8,21 +8,24 @@
 
 mod accounts;
 mod bad_days;
+mod books;
 mod confirming;
 mod crashes;
 mod extra;
 mod holding;
+mod journeys;
 mod looking;
 mod organising;
 mod races;
 mod refusals;
+mod settled;
 mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use local_cluster::{NodeKind, Profile, StartedCluster, Topology};
+use local_cluster::{NodeKind, Profile, StartedCluster, Topology, service};
 use seat_model::Code;
 use tokio::runtime::{Handle, Runtime};
 use world::World;
@@ -91,6 +94,13 @@ async fn start() -> Result<World, String> {
         "sale",
         toml::Value::Table(sale),
     );
+    if let Some((program, source)) = service::stale_programs(&topology).first() {
+        let (program, source) = (program.display(), source.display());
+        return Err(format!("{program} is older than {source}; build it with: {}", service::BUILD));
+    }
+    for kind in [NodeKind::BookingApi, NodeKind::LockService] {
+        service::faulty_program(kind)?;
+    }
     // What an interrupted run left is not adopted: the tests begin from nothing.
     if let Ok(leftover) = StartedCluster::attach(None, "test") {
         leftover.down(false).await.map_err(|error| error.to_string())?;
@@ -152,7 +162,12 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             without_etcds_majority_nothing_is_sold_and_everything_is_shown,
             an_emptied_redis_fills_itself, too_many_requests_are_told_when_to_come_again,
         },
-        crashes::{every_step_killed_once, a_dying_lock_service_loses_nobodys_seat},
+        crashes::{
+            every_fail_point_killed_once, sound_programs_have_no_fail_points,
+            an_acknowledgement_before_the_commit_is_noticed,
+            a_reconciler_that_deletes_blindly_is_noticed,
+            a_dying_lock_service_loses_nobodys_seat,
+        },
     )
 }
 

@@ -7,6 +7,7 @@ use service_kit::{Component, clock};
 
 use super::{CatchUp, Confirmed, Mirror};
 use crate::etcd::{Etcd, EtcdFault, WatchFault};
+use crate::fail_points;
 
 /// Why the watch must be opened again.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,10 @@ pub async fn follow(mirror: Mirror, etcd: Etcd) -> Result<(), FollowFault> {
     loop {
         tokio::select! {
             batch = watch.next() => match batch {
-                Ok(batch) if batch.revision > 0 => mirror.apply(batch),
+                Ok(batch) if batch.revision > 0 => {
+                    mirror.apply(batch);
+                    fail_points::MIRROR_APPLIED.reach().await;
+                }
                 Ok(_) => {}
                 Err(WatchFault::Compacted) => {
                     mirror.replace(&etcd.list().await?);
