@@ -12,8 +12,10 @@ mod auth;
 mod catalogue;
 mod checks;
 mod config;
+mod fail_points;
 mod idempotency;
 mod openapi;
+mod planted_bugs;
 mod routes;
 mod sale;
 mod sessions;
@@ -22,10 +24,14 @@ mod users;
 
 use std::process::ExitCode;
 
+use service_kit::Faults;
+
 /// Runs the service to its end.
 #[must_use]
 pub fn run() -> ExitCode {
-    service_kit::run::<config::Config, _, _, _>("BOOKING_API_", |config, process| async move {
+    let (fail_points, planted_bugs) = (&fail_points::FAIL_POINTS, &planted_bugs::PLANTED_BUGS);
+    let faults = Faults { fail_points, planted_bugs };
+    service_kit::run("BOOKING_API_", faults, |config: config::Config, process| async move {
         let app = app::App::start(config, process)?;
         Ok::<_, app::StartError>(routes::router(app))
     })

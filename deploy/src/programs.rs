@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::service;
 use crate::topology::{NodeKind, Topology};
 
 /// An outside program.
@@ -102,12 +103,14 @@ pub enum ProgramsError {
         packages: Vec<&'static str>,
     },
     /// A program of this workspace.
-    #[error("{program} is not in {folder}; build it with: cargo build --release --locked --bins")]
+    #[error("{program} is not in {folder}; build it with: {build}")]
     Service {
         /// Its file name.
         program: String,
         /// Where it was looked for.
         folder: String,
+        /// What builds it.
+        build: &'static str,
     },
     /// The etcd that was asked for.
     #[error("{0} is no program")]
@@ -194,11 +197,16 @@ const fn tool_of(kind: NodeKind) -> Option<Tool> {
 }
 
 fn find_service(topology: &Topology, kind: NodeKind) -> Result<PathBuf, ProgramsError> {
-    let folder = topology.bin_dir.clone().unwrap_or_else(crate::service::default_bin_dir);
-    let program = folder.join(kind.as_str());
+    let folder = topology.bin_dir.clone().unwrap_or_else(service::default_bin_dir);
+    let file = service::program_file(kind, topology.faulty);
+    let program = folder.join(&file);
     if is_program(&program) {
         return Ok(program);
     }
-    let folder = folder.display().to_string();
-    Err(ProgramsError::Service { program: kind.to_string(), folder })
+    let faulty = topology.faulty && kind.has_faulty_build();
+    Err(ProgramsError::Service {
+        program: file,
+        folder: folder.display().to_string(),
+        build: if faulty { service::BUILD_FAULTY } else { service::BUILD },
+    })
 }

@@ -29,6 +29,38 @@ pub fn default_bin_dir() -> PathBuf {
     target.unwrap_or_else(|| PathBuf::from("target")).join("release")
 }
 
+/// What builds the services.
+pub const BUILD: &str = "cargo build --release --locked --bins";
+
+/// What builds the faulty services.
+pub const BUILD_FAULTY: &str = "cargo build-faulty";
+
+/// The file of a service's program: the sound one, or the faulty one.
+#[must_use]
+pub fn program_file(kind: NodeKind, faulty: bool) -> String {
+    let beside = if faulty && kind.has_faulty_build() { "-faulty" } else { "" };
+    format!("{kind}{beside}")
+}
+
+/// The faulty build of a service, for a test that starts one beside a cluster.
+///
+/// # Errors
+/// A sentence with the command to run, when it is missing or older than a source.
+pub fn faulty_program(kind: NodeKind) -> Result<PathBuf, String> {
+    let program = default_bin_dir().join(program_file(kind, true));
+    if !program.is_file() {
+        return Err(format!("{} is missing; build it with: {BUILD_FAULTY}", program.display()));
+    }
+    match newer_source(&program) {
+        None => Ok(program),
+        Some(source) => Err(format!(
+            "{} is older than {}; build it with: {BUILD_FAULTY}",
+            program.display(),
+            source.display()
+        )),
+    }
+}
+
 /// Programs of the topology that are older than a source they were built
 /// from, each with that source. A test must not run against one of these.
 #[must_use]
@@ -37,7 +69,7 @@ pub fn stale_programs(topology: &Topology) -> Vec<(PathBuf, PathBuf)> {
     let kinds = NodeKind::ALL.into_iter().filter(|kind| kind.is_service() && topology.has(*kind));
     kinds
         .filter_map(|kind| {
-            let program = folder.join(kind.as_str());
+            let program = folder.join(program_file(kind, topology.faulty));
             newer_source(&program).map(|source| (program, source))
         })
         .collect()

@@ -76,6 +76,13 @@ impl NodeKind {
         matches!(self, Self::LockService | Self::BookingApi | Self::ViewService)
     }
 
+    /// Whether it is also built faulty, with fail points and with bugs it can
+    /// be told to have.
+    #[must_use]
+    pub const fn has_faulty_build(self) -> bool {
+        matches!(self, Self::LockService | Self::BookingApi)
+    }
+
     /// Whether it keeps data.
     #[must_use]
     pub const fn is_store(self) -> bool {
@@ -191,6 +198,9 @@ pub struct Topology {
     /// [`crate::service::default_bin_dir`].
     #[serde(default)]
     pub bin_dir: Option<PathBuf>,
+    /// Whether services that have a faulty build are started from it.
+    #[serde(default)]
+    pub faulty: bool,
     /// The etcd to run; `None` is the one on the path.
     #[serde(default)]
     pub etcd_program: Option<PathBuf>,
@@ -207,6 +217,7 @@ impl Topology {
             overrides: BTreeMap::new(),
             home: None,
             bin_dir: None,
+            faulty: false,
             etcd_program: None,
         };
         for kind in NodeKind::ALL {

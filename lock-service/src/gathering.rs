@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::engine::Engine;
+use crate::fail_points;
 use crate::fault::Fault;
 use crate::operations::Asked;
 use crate::routes::{App, too_many};
@@ -62,6 +63,9 @@ pub(crate) async fn answer_all(
     drop(app.engine.background.finish(async move {
         let mut answers = working.ready_chunks(CHUNK);
         while let Some(ready) = answers.next().await {
+            if fail_points::ANSWERING.is_lost().await {
+                continue;
+            }
             // There is room for a chunk of each; a caller that left reads none.
             let _ = done.send(encode(&ready)).await;
         }

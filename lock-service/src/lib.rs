@@ -14,6 +14,7 @@ pub mod config;
 pub mod crowd;
 pub mod engine;
 pub mod etcd;
+mod fail_points;
 pub mod fault;
 pub mod freshness;
 mod gathering;
@@ -25,10 +26,23 @@ pub mod mirror;
 mod on_sale;
 pub mod operations;
 pub mod picks;
+mod planted_bugs;
 pub mod record;
 pub mod routes;
 pub mod space;
 mod start;
 pub mod transaction;
 
+use std::process::ExitCode;
+
+use service_kit::Faults;
+
 pub use start::{StartError, start};
+
+/// Runs the service to its end.
+#[must_use]
+pub fn run() -> ExitCode {
+    let (fail_points, planted_bugs) = (&fail_points::FAIL_POINTS, &planted_bugs::PLANTED_BUGS);
+    let faults = Faults { fail_points, planted_bugs };
+    service_kit::run("LOCK_SERVICE_", faults, start)
+}

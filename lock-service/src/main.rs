@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service_kit::run("LOCK_SERVICE_", lock_service::start)
+    lock_service::run()
 }

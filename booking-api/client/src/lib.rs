@@ -4,11 +4,9 @@
 //! Must not know: how booking-api decides anything.
 
 mod client;
-mod crash_points;
 mod wire;
 
 pub use client::{Answer, BookingClient, CallError, Refusal};
-pub use crash_points::CRASH_POINTS;
 pub use wire::{
     Book, Booking, BookingEvent, BookingState, Bookings, Confirm, Deliveries, Delivery,
     DeliveryState, EventTicket, Item, Links, OrphanRule, PerformanceCreate, PerformanceCreated,

@@ -6,10 +6,10 @@ use lock_service_client::wire::{AtFence, BookedSeats, FreeSeats, Moved};
 use seat_model::{BookingId, SeatState, ShowId, TicketId, UserId};
 
 use super::answer::Reply;
-use super::crash_point::CrashPoint;
 use super::error::{SaleError, of_read};
 use super::placement::Place;
 use super::{Progress, Sale, answer};
+use crate::fail_points;
 use crate::store::{
     KeepAnswer, LedgerBooking, LedgerState, Refusal, Remembered, Shard, StoreError,
 };
@@ -140,12 +140,13 @@ impl Sale {
     }
 
     async fn released(&self, user: &UserId, seats: &BookedSeats) -> Result<Reply, SaleError> {
-        self.reach(CrashPoint::AfterRelease);
+        fail_points::RELEASED.reach().await;
         let performance = self.performance_of(&seats.show, &seats.performance).await?;
         let booking = answer::released(seats, &performance);
         let kept = Remembered { body_hash: String::new(), status: 200, body: in_json(&booking) };
         let name = seats.booking.to_string();
         self.remember(&seats.show, user, RELEASED, &name, &kept).await;
+        fail_points::RELEASE_REMEMBERED.reach().await;
         Ok(Reply::new(200, booking))
     }
 
@@ -211,7 +212,7 @@ impl Sale {
                 Err(error) => return Err(error.into()),
             }
         };
-        self.reach(CrashPoint::AfterCancelCommit);
+        fail_points::CANCELLED.reach().await;
         let after = after.ok_or_else(|| {
             SaleError::OutcomeUnknown("the cancelled booking was not read".into())
         })?;
@@ -234,7 +235,7 @@ impl Sale {
                 .collect(),
         };
         match self.locks.free(&row.show, &free).await {
-            Ok(_) => self.reach(CrashPoint::AfterFree),
+            Ok(_) => fail_points::FREED.reach().await,
             Err(error) => {
                 tracing::warn!(booking = %row.id, %error, "cancelled seats are left to the outbox");
             }

@@ -9,12 +9,13 @@ use rand::Rng;
 use seat_model::{BookingId, Fence, Nonce, ShowId};
 
 use super::answer::currency_of;
-use super::crash_point::CrashPoint;
 use super::error::SaleError;
 use super::placement::Place;
 use super::reconciler::Ended;
 use super::{Progress, Sale, answer};
 use crate::catalogue::Performance;
+use crate::fail_points;
+use crate::planted_bugs::ACKNOWLEDGE_BEFORE_COMMIT;
 use crate::store::{LedgerBooking, NewBooking, NewTicket, Refusal, Sold, StoreError};
 
 /// Seats that this attempt pinned, and what its commit will say.
@@ -56,7 +57,7 @@ impl Sale {
         pinned: Pinned,
         progress: &Progress,
     ) -> Result<Committed, SaleError> {
-        self.reach(CrashPoint::AfterBeginConfirm);
+        fail_points::PINNED.reach().await;
         progress.set_pinned(answer::pending(&pinned.seats, &pinned.performance));
         let Some(pin) = pinned.seats.pin.clone() else {
             return Err(SaleError::Broken("pinned seats have no pin".into()));
@@ -66,26 +67,40 @@ impl Sale {
         let (show, id, fence) = (&seats.show, seats.booking, seats.fence);
         // The shard named in the seats' values, not the one the map names now:
         // whoever ends this booking later looks exactly there.
+        if ACKNOWLEDGE_BEFORE_COMMIT.is_planted() {
+            let (sale, row) = (self.clone(), booking.clone().into_row());
+            let (show, shard) = (show.clone(), self.shards.get(&pin.shard)?.clone());
+            drop(self.background.finish(async move {
+                if shard.commit(booking).await.is_ok() {
+                    sale.finish_behind(show, id, fence);
+                }
+            }));
+            return Ok(Committed::Done(row));
+        }
         let sent = match self.shards.get(&pin.shard) {
             Ok(shard) => shard.commit(booking.clone()).await,
             Err(error) => Err(error),
         };
         match sent {
             Ok(()) => {
-                self.reach(CrashPoint::AfterCommit);
                 self.finish_behind(show.clone(), id, fence);
                 Ok(Committed::Done(booking.into_row()))
             }
             Err(StoreError::Unknown { shard, why }) => {
+                fail_points::COMMIT_UNKNOWN.reach().await;
                 tracing::warn!(booking = %id, shard, why, "a commit's outcome is unknown");
                 Ok(self.pending())
             }
             Err(error @ (StoreError::NotSent { .. } | StoreError::Deadlock { .. })) => {
+                fail_points::COMMIT_NOT_SENT.reach().await;
                 self.step_back(seats).await;
                 progress.clear();
                 Err(SaleError::Unavailable(error.to_string()))
             }
-            Err(StoreError::Refused(refusal)) => self.refused(seats, refusal).await,
+            Err(StoreError::Refused(refusal)) => {
+                fail_points::COMMIT_REFUSED.reach().await;
+                self.refused(seats, refusal).await
+            }
         }
     }
 
@@ -202,6 +217,7 @@ impl Sale {
         booking: BookingId,
         fence: Fence,
     ) -> Result<(), LockError> {
+        fail_points::FINISHING.reach().await;
         let at = AtFence { booking, fence };
         let moved = match self.locks.finish(show, &at).await {
             // The same compares: it may be sent again.
@@ -212,7 +228,7 @@ impl Sale {
             Moved::Done { .. } | Moved::Gone => {}
             other => tracing::error!(%booking, ?other, "a confirmed booking could not be finished"),
         }
-        self.reach(CrashPoint::AfterFinish);
+        fail_points::FINISHED.reach().await;
         Ok(())
     }
 
@@ -221,7 +237,7 @@ impl Sale {
     async fn step_back(&self, seats: &BookedSeats) {
         let at = AtFence { booking: seats.booking, fence: seats.fence };
         match self.locks.step_back(&seats.show, &at).await {
-            Ok(_) => self.reach(CrashPoint::AfterStepBack),
+            Ok(_) => fail_points::STEPPED_BACK.reach().await,
             Err(error) => {
                 tracing::warn!(booking = %seats.booking, %error, "could not step back");
             }

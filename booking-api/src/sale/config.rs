@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::crash_point::CrashPoint;
 use crate::store::{CommitterConfig, ConnectionsConfig};
 
 /// Everything about selling that can be set. Times in milliseconds.
@@ -39,8 +38,6 @@ pub(crate) struct SaleConfig {
     pub(crate) outbox_claim_ms: i64,
     /// How long the gateway may take to authorise.
     pub(crate) payment_timeout_ms: u64,
-    /// For tests only: die at this step.
-    pub(crate) crash_at: Option<CrashPoint>,
 }
 
 impl Default for SaleConfig {
@@ -59,7 +56,6 @@ impl Default for SaleConfig {
             outbox_batch: 200,
             outbox_claim_ms: 5_000,
             payment_timeout_ms: 4_000,
-            crash_at: None,
         }
     }
 }

@@ -7,10 +7,10 @@ use seat_model::{BookingId, FieldError, SeatState, ShowId, UserId};
 
 use super::answer::Reply;
 use super::commit::{Committed, Pinned, pin};
-use super::crash_point::CrashPoint;
 use super::error::{SaleError, problem_of};
 use super::payment::{Authorised, Gateway, Order};
 use super::{Progress, Sale, answer};
+use crate::fail_points;
 use crate::store::{LedgerBooking, LedgerState, Remembered};
 
 /// How often the seats or the shard map are read again before giving up.
@@ -90,7 +90,7 @@ impl Sale {
         }
         let performance = self.performance_of(show, &seats.performance).await?;
         let payment = self.authorise(asked).await?;
-        self.reach(CrashPoint::AfterAuthorise);
+        fail_points::AUTHORISED.reach().await;
         let pinned = Pinned {
             performance: performance.clone(),
             payment,
@@ -123,6 +123,7 @@ impl Sale {
                     body: serde_json::to_string(&problem).unwrap_or_default(),
                 };
                 self.remember(&asked.show, &asked.user, &asked.scope(), &asked.key, &answer).await;
+                fail_points::DECLINE_REMEMBERED.reach().await;
                 Err(declined)
             }
             Authorised::Unknown => Err(SaleError::PaymentUnknown(asked.id)),

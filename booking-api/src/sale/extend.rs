@@ -7,6 +7,7 @@ use seat_model::{BookingId, SeatState, ShowId, UserId};
 use super::answer::Reply;
 use super::error::SaleError;
 use super::{Sale, answer};
+use crate::fail_points;
 
 /// How often the seats are read again before giving up.
 const ATTEMPTS: usize = 4;
@@ -45,6 +46,7 @@ impl Sale {
             };
             match moved {
                 Moved::Done { seats: Some(seats) } | Moved::AtCap { seats } => {
+                    fail_points::EXTENDED.reach().await;
                     return Ok(Reply::new(200, answer::held(&seats, &performance)));
                 }
                 Moved::Changed { .. } | Moved::Done { seats: None } | Moved::MapMoved => {}

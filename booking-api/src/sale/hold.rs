@@ -18,11 +18,11 @@ use seat_model::{SeatState, ShowId, UserId};
 
 use super::answer::Reply;
 use super::commit::{Committed, Pinned, pin};
-use super::crash_point::CrashPoint;
 use super::error::{SaleError, of_look};
 use super::payment::{Authorised, Order};
 use super::{Progress, Sale, answer, wish};
 use crate::catalogue::Performance;
+use crate::fail_points;
 use crate::store::{LedgerBooking, LedgerState};
 
 /// How often the plan is handed over or the shard map read again before the
@@ -160,7 +160,7 @@ impl Sale {
                 replay_of_row(&row, &wanted.acquire.body_hash)
             }
             Taken::Seats(seats) => {
-                self.reach(CrashPoint::AfterHold);
+                fail_points::HELD.reach().await;
                 Ok(Reply::new(201, answer::first_held(&seats, &wanted.performance)))
             }
         }
@@ -207,7 +207,7 @@ impl Sale {
             Authorised::Yes { reference } => reference,
             problem => return self.hold_unpaid(wanted, &problem).await,
         };
-        self.reach(CrashPoint::AfterAuthorise);
+        fail_points::AUTHORISED.reach().await;
         let mut waits = 0;
         for _ in 0..ATTEMPTS + EXPIRED_WAITS {
             let place = self.placements.of(show).await?;
@@ -347,10 +347,12 @@ impl Sale {
 
     /// Releases seats that were taken under a key that is used up.
     async fn give_back(&self, seats: &BookedSeats) {
+        fail_points::HELD_FOR_A_USED_KEY.reach().await;
         let at = AtFence { booking: seats.booking, fence: seats.fence };
         if let Err(error) = self.locks.release(&seats.show, &at).await {
             tracing::warn!(booking = %seats.booking, %error, "a leftover hold stays until it expires");
         }
+        fail_points::GIVEN_BACK.reach().await;
     }
 }
 

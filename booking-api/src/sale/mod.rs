@@ -16,7 +16,6 @@ mod cancel;
 mod commit;
 mod config;
 mod confirm;
-mod crash_point;
 mod error;
 mod extend;
 mod hold;
@@ -45,7 +44,6 @@ use service_kit::{Background, Process};
 
 use answer::Reply;
 use booking_id::BookingIds;
-use crash_point::CrashPoint;
 use error::{SaleError, of_look, of_read};
 use in_flight::InFlight;
 use metrics::SaleMetrics;
@@ -164,11 +162,6 @@ impl Sale {
                 Ok::<(), SaleError>(())
             }
         });
-    }
-
-    /// Dies here where a test configured it.
-    fn reach(&self, point: CrashPoint) {
-        point.reach(self.config.crash_at);
     }
 
     /// Runs work to its end even when the client hangs up, and answers in time:

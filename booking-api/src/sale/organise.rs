@@ -5,6 +5,7 @@ use seat_model::{PerformanceId, ShowId};
 
 use super::Sale;
 use super::error::{SaleError, of_read};
+use crate::fail_points;
 use crate::store::{Refusal, StoreError, TierTotals};
 
 /// Bookings cancelled in one bite when a performance is closed.
@@ -17,7 +18,9 @@ impl Sale {
     /// place it again on a shard it was moved away from (INV-13).
     pub(crate) async fn place_show(&self, show: &ShowId) -> Result<(), SaleError> {
         let place = self.placements.of(show).await?;
-        Ok(self.shards.get(&place.shard)?.place(show, place.epoch).await?)
+        self.shards.get(&place.shard)?.place(show, place.epoch).await?;
+        fail_points::SHOW_PLACED.reach().await;
+        Ok(())
     }
 
     /// What was sold of a show, by performance and tier.
@@ -45,6 +48,7 @@ impl Sale {
             }
             Err(error) => return Err(error.into()),
         }
+        fail_points::PERFORMANCE_CLOSED.reach().await;
         if !cancel_bookings {
             return Ok(());
         }
@@ -59,6 +63,7 @@ impl Sale {
             for booking in sold {
                 // Its seats are freed by the outbox; nobody can buy them anyway.
                 shard.cancel(booking, show, place.epoch, None, service_kit::clock::now()).await?;
+                fail_points::CLOSING_CANCELLED.reach().await;
             }
         }
     }

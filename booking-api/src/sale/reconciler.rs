@@ -10,8 +10,8 @@ use lock_service_client::wire::{AtFence, BookedSeats, Pin};
 use seat_model::{BookingId, Fence};
 
 use super::Sale;
-use super::crash_point::CrashPoint;
 use super::error::{SaleError, of_read};
+use crate::fail_points;
 use crate::store::{LedgerBooking, LedgerState, Refusal, StoreError, Tombstone};
 
 /// How a booking that was `confirming` ended.
@@ -72,6 +72,7 @@ impl Sale {
     }
 
     async fn reconcile_one(&self, seats: &BookedSeats) {
+        fail_points::FOUND_CONFIRMING.reach().await;
         match self.end_confirming(seats).await {
             Ok(ended) => {
                 tracing::info!(booking = %seats.booking, ended = ended.label(), "reconciled");
@@ -130,10 +131,11 @@ impl Sale {
     ) -> Result<Ended, SaleError> {
         let ended = match written {
             Ok(()) => {
-                self.reach(CrashPoint::AfterTombstone);
+                fail_points::TOMBSTONED.reach().await;
                 Ended::Aborted
             }
             Err(StoreError::Refused(Refusal::DuplicateBooking)) => {
+                fail_points::ROW_FOUND.reach().await;
                 let shard = self.shards.get(&pin.shard)?;
                 let row = shard.read(seats.booking).await.map_err(|error| of_read(&error))?;
                 let row = row.ok_or_else(|| {
@@ -157,11 +159,11 @@ impl Sale {
         match &ended {
             Ended::Finished(_) => {
                 self.locks.finish(&seats.show, &at).await?;
-                self.reach(CrashPoint::AfterReconciledFinish);
+                fail_points::RECONCILED.reach().await;
             }
             Ended::Leftover(_) | Ended::Aborted => {
                 self.locks.abort(&seats.show, &at).await?;
-                self.reach(CrashPoint::AfterAbort);
+                fail_points::ABORTED.reach().await;
             }
         }
         Ok(ended)

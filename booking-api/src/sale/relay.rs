@@ -11,7 +11,7 @@ use lock_service_client::wire::{FreeSeats, Freed};
 use seat_model::Timestamp;
 
 use super::Sale;
-use super::crash_point::CrashPoint;
+use crate::fail_points;
 use crate::store::{OutboxRow, OutboxWork, Settlement, Shard, ShardMetrics, StoreError};
 
 /// How often the backlog is counted and old answers are forgotten.
@@ -39,7 +39,7 @@ impl Sale {
                 shard.claim_outbox(self.config.outbox_batch, self.config.outbox_claim_ms).await?;
             let full = u32::try_from(rows.len()).is_ok_and(|n| n >= self.config.outbox_batch);
             if !rows.is_empty() {
-                self.reach(CrashPoint::AfterOutboxClaim);
+                fail_points::OUTBOX_CLAIMED.reach().await;
                 self.relay_rows(&shard, &rows).await?;
             }
             if housekept.elapsed() >= HOUSEKEEPING_EVERY {
@@ -58,7 +58,7 @@ impl Sale {
     async fn relay_rows(&self, shard: &Shard, rows: &[OutboxRow]) -> Result<(), StoreError> {
         let orders: Vec<Settlement> = rows.iter().map(settlement).collect();
         self.gateway.settle(shard, &orders).await?;
-        self.reach(CrashPoint::AfterSettlement);
+        fail_points::SETTLED.reach().await;
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             if self.after_settlement(row).await {
@@ -67,7 +67,9 @@ impl Sale {
             }
         }
         let tell = self.webhooks.announce(shard, rows, &done).await?;
-        shard.complete_outbox(&done, &tell).await
+        shard.complete_outbox(&done, &tell).await?;
+        fail_points::OUTBOX_COMPLETED.reach().await;
+        Ok(())
     }
 
     /// Frees cancelled seats; answers whether the row is done. One that is not
@@ -80,7 +82,10 @@ impl Sale {
             seats: refund.seats.clone(),
         };
         match self.locks.free(&row.show, &free).await {
-            Ok(Freed::Done) => true,
+            Ok(Freed::Done) => {
+                fail_points::OUTBOX_FREED.reach().await;
+                true
+            }
             Ok(Freed::Confirming) => false,
             Err(error) => {
                 tracing::warn!(booking = %row.booking, %error, "cancelled seats are not free yet");

@@ -16,6 +16,7 @@ use super::connections::{Connections, on_shard};
 use super::error::StoreError;
 use super::ledger::NewBooking;
 use super::shard::ShardMetrics;
+use crate::fail_points;
 
 /// Limits of a shard's committer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -153,6 +154,7 @@ impl Worker {
         match sent {
             Err(StoreError::Refused(_) | StoreError::Deadlock { .. }) if !alone => {
                 self.metrics.group_redone();
+                fail_points::GROUP_REFUSED.reach().await;
                 for job in in_time {
                     let ended = self.send_alone(&job.booking, None).await;
                     self.answer(job, ended);
@@ -195,11 +197,19 @@ impl Worker {
             shard: self.shard.clone(),
             why: error.to_string(),
         })?;
+        if fail_points::COMMIT_SENDING.is_lost().await {
+            let why = "it was lost before it was sent".into();
+            return Err(StoreError::NotSent { shard: self.shard.clone(), why });
+        }
         let timer = self.metrics.commit_timer();
         let sent = on_shard!(self.connections, |connection| sqlx::query("CALL commit_bookings(?)")
             .bind(group)
             .execute(connection));
         timer.observe_duration();
+        if fail_points::COMMIT_ANSWERED.is_lost().await {
+            let why = "its answer was lost".into();
+            return Err(StoreError::Unknown { shard: self.shard.clone(), why });
+        }
         sent.map(drop)
     }
 

@@ -1,71 +1,167 @@
-//! A further booking-api beside the cluster's own: the same stores, another
-//! configuration. It may be limited, or doomed to die at a step of the
-//! protocol, without the load balancer ever sending anybody to it.
+//! A further service beside the cluster's own: the same stores, another
+//! configuration, and, where it is a faulty build, fail points. It may be
+//! limited, or doomed to die between two steps of the protocol, without the
+//! load balancer ever sending anybody to it.
 
+use std::fs::OpenOptions;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use chaos_tests::eventually;
-use local_cluster::NodeKind;
+use chaos_tests::wait_until;
+use local_cluster::{NodeKind, service};
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::world::World;
 
+/// How long one may take to start.
+const STARTED_WITHIN: Duration = Duration::from_secs(30);
+
 /// The process; killed when dropped.
 pub(crate) struct Extra {
+    name: String,
     process: Child,
+    program: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+    settings: Vec<(String, String)>,
     pub(crate) url: String,
+    pub(crate) admin: Admin,
+}
+
+/// The admin port of one.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    http: reqwest::Client,
+    url: String,
 }
 
 impl Extra {
-    /// Starts an instance whose settings are overridden by `BOOKING_API_…`
+    /// Starts a booking-api whose settings are overridden by `BOOKING_API_…`
     /// variables, and waits until it is ready.
     pub(crate) async fn start(world: &World, name: &str, settings: &[(&str, &str)]) -> Self {
-        let (listen, admin) = (free_address(), free_address());
-        let model = world.cluster.topology().of_kind(NodeKind::BookingApi).next();
-        let model = model.expect("a booking-api").name.clone();
+        let program = service::default_bin_dir().join(NodeKind::BookingApi.as_str());
+        let extra = Self::spawn(world, NodeKind::BookingApi, program, name, settings);
+        extra.ready().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        extra
+    }
+
+    /// Starts the faulty build of a service.
+    pub(crate) async fn start_faulty(
+        world: &World,
+        kind: NodeKind,
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, String> {
+        let program = service::faulty_program(kind)?;
+        let extra = Self::spawn(world, kind, program, name, settings);
+        extra.ready().await?;
+        Ok(extra)
+    }
+
+    fn spawn(
+        world: &World,
+        kind: NodeKind,
+        program: PathBuf,
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let folder = world.cluster.root();
-        let log = std::fs::File::create(folder.join(format!("{name}.log"))).expect("a log file");
-        let mut command = Command::new(binary());
-        command
-            .arg("--config")
-            .arg(config_of(&folder, &model))
-            .env("BOOKING_API_NAME", name)
-            .env("BOOKING_API_LISTEN", &listen)
-            .env("BOOKING_API_ADMIN_LISTEN", &admin)
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .kill_on_drop(true);
-        let process = command.spawn().expect("booking-api starts");
-        let ready = world.anybody.at(format!("http://{admin}"));
-        eventually(Duration::from_secs(20), || async {
-            let answer = ready.http().get(format!("{}/readyz", ready.base_url())).send().await;
+        let model = world.names_of(kind).into_iter().next().expect("one of its kind");
+        let (listen, admin) = (free_address(), free_address());
+        let prefix = kind.as_str().to_uppercase().replace('-', "_");
+        let mut all = vec![
+            (format!("{prefix}_NAME"), name.to_owned()),
+            (format!("{prefix}_LISTEN"), listen.clone()),
+            (format!("{prefix}_ADMIN_LISTEN"), admin.clone()),
+        ];
+        all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let config = config_of(&folder, &model);
+        let log = folder.join(format!("{name}.log"));
+        let process = launch(&program, &config, &log, &all);
+        Self {
+            name: name.to_owned(),
+            process,
+            program,
+            config,
+            log,
+            settings: all,
+            url: format!("http://{listen}"),
+            admin: Admin { http: world.anybody.http().clone(), url: format!("http://{admin}") },
+        }
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        let ready = wait_until(STARTED_WITHIN, || async {
+            let answer = self.admin.http.get(format!("{}/readyz", self.admin.url)).send().await;
             let answer = answer.map_err(|error| error.to_string())?;
             let text = answer.text().await.map_err(|error| error.to_string())?;
             // Also what is optional: a shard whose migrations are not checked
             // yet would refuse the journey before it reaches its step.
             if text.contains("\"missing\":{}") { Ok(()) } else { Err(text) }
-        })
-        .await;
-        Self { process, url: format!("http://{listen}") }
+        });
+        ready.await.map_err(|error| format!("{} is not ready: {error}", self.name))
+    }
+
+    /// Returns when the process has ended by itself.
+    pub(crate) async fn dies(&mut self) {
+        let _ = self.process.wait().await;
     }
 
     /// Whether the process has ended by itself within so long.
     pub(crate) async fn dies_within(&mut self, patience: Duration) -> bool {
         tokio::time::timeout(patience, self.process.wait()).await.is_ok()
     }
+
+    /// Starts it again where it was, with no fail point armed.
+    pub(crate) async fn restart(&mut self) -> Result<(), String> {
+        let _ = self.process.kill().await;
+        self.process = launch(&self.program, &self.config, &self.log, &self.settings);
+        self.ready().await
+    }
 }
 
-fn binary() -> PathBuf {
-    local_cluster::service::default_bin_dir().join("booking-api")
+impl Admin {
+    /// Tells a fail point what to do from now on.
+    pub(crate) async fn arm(&self, point: &str, actions: &str) -> Result<(), String> {
+        let url = format!("{}/fail-points/{point}", self.url);
+        let sent = self.http.put(url).body(actions.to_owned()).send().await;
+        let answer = sent.map_err(|error| error.to_string())?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        Err(format!("{point}: {}", answer.text().await.unwrap_or_default()))
+    }
+
+    /// How often a fail point was reached.
+    pub(crate) async fn reached(&self, point: &str) -> Result<u64, String> {
+        let asked = self.http.get(format!("{}/fail-points", self.url)).send().await;
+        let text = async { asked?.text().await }.await.map_err(|error| error.to_string())?;
+        let list: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let mut points = list.as_array().into_iter().flatten();
+        let found = points.find(|one| one["name"] == point);
+        found.and_then(|one| one["reached"].as_u64()).ok_or_else(|| format!("no point {point}"))
+    }
+}
+
+fn launch(program: &Path, config: &Path, log: &Path, settings: &[(String, String)]) -> Child {
+    let log = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
+    let mut command = Command::new(program);
+    command
+        .arg("--config")
+        .arg(config)
+        .envs(settings.iter().map(|(key, value)| (key, value)))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a second handle"))
+        .stderr(log)
+        .kill_on_drop(true);
+    command.spawn().expect("the service starts")
 }
 
 /// The configuration file that the launcher wrote for a node.
-fn config_of(folder: &std::path::Path, node: &str) -> PathBuf {
+fn config_of(folder: &Path, node: &str) -> PathBuf {
     let file = folder.join(node).join("config.toml");
     assert!(file.exists(), "no configuration at {}", file.display());
     file

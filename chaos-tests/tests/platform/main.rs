@@ -8,10 +8,12 @@
 
 mod accounts;
 mod bad_days;
+mod books;
 mod confirming;
 mod crashes;
 mod extra;
 mod holding;
+mod journeys;
 mod looking;
 mod organising;
 mod orphans;
@@ -19,6 +21,7 @@ mod races;
 mod receiver;
 mod refusals;
 mod repeating;
+mod settled;
 mod telling;
 mod world;
 
@@ -26,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use local_cluster::{NodeKind, Profile, StartedCluster, Topology};
+use local_cluster::{NodeKind, Profile, StartedCluster, Topology, service};
 use seat_model::Code;
 use tokio::runtime::{Handle, Runtime};
 use world::World;
@@ -103,6 +106,13 @@ async fn start() -> Result<World, String> {
     let topology = Topology::new("test", Profile::Ha)
         .with_override(NodeKind::BookingApi, "sale", toml::Value::Table(sale))
         .with_override(NodeKind::BookingApi, "webhooks", toml::Value::Table(webhooks));
+    if let Some((program, source)) = service::stale_programs(&topology).first() {
+        let (program, source) = (program.display(), source.display());
+        return Err(format!("{program} is older than {source}; build it with: {}", service::BUILD));
+    }
+    for kind in [NodeKind::BookingApi, NodeKind::LockService] {
+        service::faulty_program(kind)?;
+    }
     // What an interrupted run left is not adopted: the tests begin from nothing.
     if let Ok(leftover) = StartedCluster::attach(None, "test") {
         leftover.down(false).await.map_err(|error| error.to_string())?;
@@ -187,7 +197,12 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             what_a_dying_instance_was_sending_is_sent_again_under_its_id,
             what_is_sold_while_the_catalogue_is_away_is_told_afterwards,
         },
-        crashes::{every_step_killed_once, a_dying_lock_service_loses_nobodys_seat},
+        crashes::{
+            every_fail_point_killed_once, sound_programs_have_no_fail_points,
+            an_acknowledgement_before_the_commit_is_noticed,
+            a_reconciler_that_deletes_blindly_is_noticed,
+            a_dying_lock_service_loses_nobodys_seat,
+        },
         orphans::{
             nothing_is_left_by_what_was_killed,
             a_sold_seat_lost_from_etcd_is_sold_again,

@@ -14,7 +14,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::background::Background;
 use crate::config::{self, ServiceConfig};
+use crate::fail_points::FailPoints;
 use crate::listen::{self, ListenConfig};
+use crate::planted_bugs::PlantedBugs;
 use crate::readiness::Readiness;
 use crate::red::Red;
 use crate::{admin, request};
@@ -38,17 +40,38 @@ pub struct Process {
     pub background: Background,
 }
 
+/// What can be broken in a faulty build of a service; nothing in any other.
+#[derive(Debug, Clone, Copy)]
+pub struct Faults {
+    /// Where it can be told to die, pause or lose an answer.
+    pub fail_points: &'static FailPoints,
+    /// What it can be told to do wrong.
+    pub planted_bugs: &'static PlantedBugs,
+}
+
+impl Faults {
+    /// A service that is only built sound.
+    pub const NONE: Self = Self { fail_points: FailPoints::NONE, planted_bugs: PlantedBugs::NONE };
+}
+
 /// Runs a service to its end. `build` makes the router; what must keep running
 /// beside it goes to [`Process::background`]. `env_prefix` such as `LOCK_SERVICE_`.
-pub fn run<C, B, F, E>(env_prefix: &str, build: B) -> ExitCode
+pub fn run<C, B, F, E>(env_prefix: &str, faults: Faults, build: B) -> ExitCode
 where
     C: ServiceConfig,
     B: FnOnce(C, Process) -> F,
     F: Future<Output = Result<Router, E>>,
     E: std::fmt::Display,
 {
+    if faults.fail_points.listed() || faults.planted_bugs.listed() {
+        return ExitCode::SUCCESS;
+    }
     let args = Args::parse();
     start_telemetry();
+    if let Err(error) = faults.fail_points.arm_from_environment() {
+        return failed("a fail point is refused", &error);
+    }
+    faults.planted_bugs.plant_from_environment();
     let config: C = match config::load(&args.config, env_prefix) {
         Ok(config) => config,
         Err(error) => return failed("the configuration is refused", &error),
@@ -57,10 +80,10 @@ where
         Ok(runtime) => runtime,
         Err(error) => return failed("no runtime", &error),
     };
-    runtime.block_on(run_until_told(config, build))
+    runtime.block_on(run_until_told(config, faults, build))
 }
 
-async fn run_until_told<C, B, F, E>(config: C, build: B) -> ExitCode
+async fn run_until_told<C, B, F, E>(config: C, faults: Faults, build: B) -> ExitCode
 where
     C: ServiceConfig,
     B: FnOnce(C, Process) -> F,
@@ -90,6 +113,7 @@ where
     // The admin port answers while the service is still being built, so that
     // an operator can read what it waits for.
     let admin = admin::router(process.readiness.clone(), process.registry.clone());
+    let admin = faults.fail_points.add_routes(admin);
     let admin_end = process.background.shutdown().child_token();
     let admin_how = ListenConfig { max_connections: 64, ..how };
     let admin = tokio::spawn(listen::serve(admin_listener, admin, admin_how, admin_end));

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use queue::BatchLimits;
 
 use crate::etcd::{Etcd, EtcdFault};
+use crate::fail_points;
 use crate::metrics::Metrics;
 use crate::transaction::{Txn, TxnAnswer};
 use footprint::Uses;
@@ -169,11 +170,29 @@ async fn send(
     let now = Instant::now();
     let until = batch.iter().map(|request| request.caller.until).max().unwrap_or(now);
     let txns = batch.iter().map(|request| request.txn.clone()).collect();
-    let outcome = match cell.submit_all(txns, until).await {
-        Ok(answers) if answers.len() != batch.len() => {
-            Err(EtcdFault::Unknown("the answer does not fit the batch".into()))
+    let outcome = if fail_points::BATCH_SENDING.is_lost().await {
+        Err(never_sent(&batch))
+    } else {
+        match cell.submit_all(txns, until).await {
+            Ok(answers) if answers.len() != batch.len() => {
+                Err(EtcdFault::Unknown("the answer does not fit the batch".into()))
+            }
+            _ if fail_points::BATCH_ANSWERED.is_lost().await => {
+                Err(EtcdFault::Unknown("its answer was lost".into()))
+            }
+            outcome => outcome,
         }
-        outcome => outcome,
     };
+    if outcome.is_err() {
+        fail_points::BATCH_FAILED.reach().await;
+    }
     (batch, outcome)
+}
+
+/// A definite failure: of several, so that it is narrowed down to one of them.
+fn never_sent(batch: &Batch<Caller>) -> EtcdFault {
+    match batch.len() {
+        1 => EtcdFault::Away("it was not sent".into()),
+        _ => EtcdFault::Refused("it was not sent".into()),
+    }
 }

@@ -12,6 +12,7 @@ use super::{Engine, Shared, moment};
 use crate::config::ms;
 use crate::crowd::{InFlight, Reserved, Turn};
 use crate::etcd::EtcdFault;
+use crate::fail_points;
 use crate::fault::Fault;
 use crate::mirror::State;
 use crate::operations::{AcquirePlan, Acquiring};
@@ -279,6 +280,9 @@ impl Engine {
                         freed += 1;
                         continue;
                     }
+                    if matches!(outcome, Acquiring::Taken(_)) {
+                        fail_points::TAKEN.reach().await;
+                    }
                     let verdict = self.landed(request, outcome, until).await?;
                     self.keep_until_seen(answer.revision, (turn.take(), reserved));
                     return Ok(Tried::Verdict(Box::new(verdict)));
@@ -400,6 +404,7 @@ impl Engine {
         let until = Instant::now() + ms(self.timing.truth_ms);
         self.metrics.unresolved.inc();
         drop(self.background.finish(async move {
+            fail_points::TRUTH_SOUGHT.reach().await;
             while Instant::now() < until {
                 let patience = until.min(Instant::now() + ms(engine.timing.operation_ms));
                 match engine.submit(txn.clone(), patience).await {

@@ -12,6 +12,7 @@ use service_kit::clock;
 
 use super::Engine;
 use crate::config::ms;
+use crate::fail_points;
 use crate::fault::Fault;
 use crate::operations::{Asked, Ending, Landing, RewritePlan};
 use crate::record::BookingSeen;
@@ -116,7 +117,9 @@ impl Engine {
         }
         let plan = RewritePlan { asked: Asked::Expire, at, ending: Ending::Free };
         let until: Instant = self.deadline();
+        fail_points::EXPIRING.reach().await;
         let answer = self.submit(plan.txn(), until).await?;
+        fail_points::EXPIRED.reach().await;
         let done = matches!(plan.outcome(&answer)?, Landing::Landed(..));
         self.metrics.operation(name, if done { "done" } else { "changed" });
         Ok(Deleted { done, revision: answer.revision })

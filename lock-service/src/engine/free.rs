@@ -6,6 +6,7 @@ use std::time::Instant;
 use lock_service_client::wire::{FreeSeats, Freed};
 
 use super::Engine;
+use crate::fail_points;
 use crate::fault::Fault;
 use crate::operations::{FreePlan, Freeing};
 
@@ -28,10 +29,12 @@ impl Engine {
                 Freeing::Done => Freed::Done,
                 Freeing::Confirming => Freed::Confirming,
                 Freeing::Send(plan) => {
+                    fail_points::FREEING.reach().await;
                     if !self.submit(plan.txn(), until).await?.succeeded {
                         // Something of the booking moved: look again.
                         continue;
                     }
+                    fail_points::FREED.reach().await;
                     Freed::Done
                 }
             };

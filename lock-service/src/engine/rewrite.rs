@@ -6,11 +6,14 @@ use std::time::Instant;
 use lock_service_client::wire::{AtFence, BeginConfirm, Moved};
 use seat_model::{BookingId, Fence, SeatState, Timestamp};
 use service_kit::clock;
+use service_kit::fail_points::Step;
 
 use super::{Engine, moment};
 use crate::etcd::EtcdFault;
+use crate::fail_points;
 use crate::fault::Fault;
 use crate::operations::{Asked, Ending, Landing, RewritePlan, admissible, settled};
+use crate::planted_bugs::RECONCILER_DELETES_BLINDLY;
 use crate::record::{BookingSeen, fence};
 
 /// How often a hold's rewrite is prepared again because its lease was gone.
@@ -120,7 +123,11 @@ impl Engine {
         loop {
             let ending = self.ending(asked, &at, deadline, until).await?;
             let plan = RewritePlan { asked: asked.clone(), at: at.clone(), ending };
-            let answer = match (self.submit(plan.txn(), until).await, ending) {
+            let mut txn = plan.txn();
+            if matches!(asked, Asked::Abort) && RECONCILER_DELETES_BLINDLY.is_planted() {
+                txn.compares.clear();
+            }
+            let answer = match (self.submit(txn, until).await, ending) {
                 (Err(EtcdFault::LeaseGone), Ending::Held { lease, .. })
                     if leases_tried < MAX_LEASES =>
                 {
@@ -132,6 +139,9 @@ impl Engine {
             };
             return Ok(match plan.outcome(&answer)? {
                 Landing::Landed(seats) => {
+                    if let Some(step) = step_of(asked) {
+                        step.reach().await;
+                    }
                     Moved::Done { seats: seats.map(|seats| seats.booked(epoch)) }
                 }
                 Landing::Refused(now) => settled(asked, fence, now.as_ref(), epoch),
@@ -167,6 +177,18 @@ impl Engine {
 enum Located {
     At(BookingSeen),
     Elsewhere(Option<BookingSeen>),
+}
+
+fn step_of(asked: &Asked) -> Option<&'static Step> {
+    match asked {
+        Asked::Extend => Some(&fail_points::EXTENDED),
+        Asked::Release => Some(&fail_points::RELEASED),
+        Asked::BeginConfirm { .. } => Some(&fail_points::PINNED),
+        Asked::StepBack => Some(&fail_points::STEPPED_BACK),
+        Asked::Finish => Some(&fail_points::FINISHED),
+        Asked::Abort => Some(&fail_points::ABORTED),
+        Asked::Expire => None,
+    }
 }
 
 fn later(now: Timestamp, millis: u64) -> i64 {

@@ -7,6 +7,7 @@ use seat_model::MAX_CELL_EPOCH;
 
 use super::Engine;
 use crate::etcd::{Etcd, EtcdFault};
+use crate::fail_points;
 use crate::fault::Fault;
 use crate::keys;
 use crate::transaction::{Compare, Kv, NO_LEASE, Op, Txn};
@@ -38,6 +39,7 @@ impl Engine {
         };
         let answer = self.submit(txn, self.deadline()).await?;
         if answer.succeeded {
+            fail_points::MAP_WRITTEN.reach().await;
             return Ok(VersionedShardMap { revision: answer.revision, map: put.map });
         }
         match answer.reads.into_iter().next().flatten() {

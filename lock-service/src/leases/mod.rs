@@ -24,6 +24,7 @@ use tokio::sync::watch;
 pub use buckets::SAME_LENGTH;
 
 use crate::etcd::{Etcd, EtcdFault};
+use crate::fail_points;
 use crate::metrics::Metrics;
 use crate::transaction::LeaseId;
 use buckets::{Buckets, Found, GrantId};
@@ -205,7 +206,10 @@ impl Leases {
         seconds: u64,
     ) -> Result<(LeaseId, Instant), EtcdFault> {
         let asked = i64::try_from(seconds).unwrap_or(i64::MAX);
-        let answer = self.shared.etcd.grant(asked, before + self.shared.patience).await;
+        let mut answer = self.shared.etcd.grant(asked, before + self.shared.patience).await;
+        if fail_points::LEASE_GRANTED.is_lost().await {
+            answer = Err(EtcdFault::Unknown("its answer was lost".into()));
+        }
         self.with(|buckets| match answer {
             Ok((lease, life)) => {
                 let life = u64::try_from(life).unwrap_or(0);

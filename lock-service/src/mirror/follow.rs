@@ -7,7 +7,7 @@ use service_kit::{Component, clock};
 
 use super::{CatchUp, Confirmed, Mirror};
 use crate::etcd::{Etcd, EtcdFault, Listing, WatchFault};
-use crate::keys;
+use crate::{fail_points, keys};
 
 /// Why the watch must be opened again.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,10 @@ pub async fn follow(mirror: Mirror, etcd: Etcd) -> Result<(), FollowFault> {
     loop {
         tokio::select! {
             batch = watch.next() => match batch {
-                Ok(batch) if batch.revision > 0 => mirror.apply(batch),
+                Ok(batch) if batch.revision > 0 => {
+                    mirror.apply(batch);
+                    fail_points::MIRROR_APPLIED.reach().await;
+                }
                 Ok(_) => {}
                 Err(WatchFault::Compacted) => {
                     mirror.replace(&listed(&etcd).await?);
