@@ -1,7 +1,8 @@
-//! Carries operations to one instance, many in one request: whatever waits when
-//! the courier leaves goes along, without timers, so that a lone operation
-//! waits for nobody and a crowd pays for one request together. Each is answered
-//! by itself, as soon as its answer is there.
+//! Carries operations to one instance, many in one request: while the instance
+//! has not said that it got the last ones, whatever else comes waits and goes
+//! along next. No timers: a lone operation waits for nobody, a crowd pays for
+//! one request together. Each is answered by itself, as soon as its answer is
+//! there.
 //!
 //! Must not know: what an operation does, which instance it should go to.
 
@@ -12,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::{Method, StatusCode};
 use seat_model::Problem;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::lines::JsonLines;
 use crate::link::{Link, LinkError};
@@ -24,6 +25,10 @@ const MAX_WAITING: usize = 16_384;
 /// Requests under way at once. A slow operation keeps its request open, so
 /// there are more of these than a fast cell ever needs.
 const MAX_UNDER_WAY: usize = 64;
+
+/// Requests at once that the instance has not begun to answer, which it does as
+/// soon as it has read them: one is being read while the next is written.
+const MAX_ON_THE_ROAD: usize = 2;
 
 /// An operation on its way.
 struct Parcel {
@@ -80,11 +85,13 @@ impl Courier {
 /// Ends when nobody can send any more.
 async fn leave_with_all(link: Arc<Link>, patience: Duration, mut parcels: mpsc::Receiver<Parcel>) {
     let places = Arc::new(Semaphore::new(MAX_UNDER_WAY));
+    let road = Arc::new(Semaphore::new(MAX_ON_THE_ROAD));
     let mut waiting = Vec::new();
     while parcels.recv_many(&mut waiting, MAX_OPERATIONS).await > 0 {
         // Whoever was woken together with the first one gets on as well.
         tokio::task::yield_now().await;
         let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(road) = road.clone().acquire_owned().await else { return };
         while waiting.len() < MAX_OPERATIONS
             && let Ok(parcel) = parcels.try_recv()
         {
@@ -94,14 +101,14 @@ async fn leave_with_all(link: Arc<Link>, patience: Duration, mut parcels: mpsc::
         let load: Vec<Parcel> = waiting.drain(..).filter(|p| !p.tell.is_closed()).collect();
         let link = link.clone();
         tokio::spawn(async move {
-            deliver(&link, patience, load).await;
+            deliver(&link, patience, load, road).await;
             drop(place);
         });
     }
 }
 
 /// One request and its answers.
-async fn deliver(link: &Link, patience: Duration, load: Vec<Parcel>) {
+async fn deliver(link: &Link, patience: Duration, load: Vec<Parcel>, road: OwnedSemaphorePermit) {
     let mut body = BytesMut::with_capacity(load.iter().map(|parcel| parcel.line.len() + 1).sum());
     let mut waiting = Vec::with_capacity(load.len());
     for Parcel { line, tell } in load {
@@ -109,7 +116,7 @@ async fn deliver(link: &Link, patience: Duration, load: Vec<Parcel>) {
         body.extend_from_slice(b"\n");
         waiting.push(Some(tell));
     }
-    let answering = answer(link, body.freeze(), &mut waiting);
+    let answering = answer(link, body.freeze(), &mut waiting, road);
     let left_over = match tokio::time::timeout(patience, answering).await {
         Ok(Ok(())) => LinkError::Broken("the answer ended early".into()),
         Ok(Err(error)) => error,
@@ -126,8 +133,10 @@ async fn answer(
     link: &Link,
     body: Bytes,
     waiting: &mut [Option<Waiting>],
+    road: OwnedSemaphorePermit,
 ) -> Result<(), LinkError> {
     let answer = link.send(Method::POST, OPERATIONS, Some(body)).await?;
+    drop(road);
     if answer.status() != StatusCode::OK {
         let status = answer.status();
         let body = answer.into_body().collect().await;
