@@ -114,7 +114,11 @@ pub async fn audit(
         looked_after = since.elapsed();
         let seen = compare(&stores.look(&scope_of(&suspects)).await?, limits);
         report.looks += 1;
-        suspects.retain(|suspect| seen.iter().any(|again| again.is_same(suspect)));
+        // As it is seen now: whether it can be mended may have changed meanwhile.
+        suspects = suspects
+            .iter()
+            .filter_map(|suspect| seen.iter().find(|again| again.is_same(suspect)).cloned())
+            .collect();
     }
     report.faults.sort_by(|a, b| {
         (a.kind, &a.performance, &a.seats).cmp(&(b.kind, &b.performance, &b.seats))
