@@ -247,6 +247,21 @@ pub(crate) async fn in_order(world: &World, show: &Show) -> Result<Books, String
     in_order_within(world, show, QUIET_WITHIN).await
 }
 
+/// Waits until ledger and money of a show are in order by themselves, however
+/// many bookings there are: each is not looked up in etcd.
+pub(crate) async fn balanced_within(
+    world: &World,
+    show: &Show,
+    patience: Duration,
+) -> Result<Books, String> {
+    wait_until(patience, || async {
+        let books = read(world, show).await?;
+        let faults = books.faults();
+        if faults.is_empty() { Ok(books) } else { Err(faults.join("; ")) }
+    })
+    .await
+}
+
 /// The same for somebody who knows how long it can take.
 pub(crate) async fn in_order_within(
     world: &World,

@@ -15,6 +15,7 @@ mod extra;
 mod holding;
 mod journeys;
 mod looking;
+mod marathon;
 mod organising;
 mod orphans;
 mod races;
@@ -197,6 +198,7 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             what_a_dying_instance_was_sending_is_sent_again_under_its_id,
             what_is_sold_while_the_catalogue_is_away_is_told_afterwards,
         },
+        marathon::{thousands_of_bookings_and_cancels_balance},
         crashes::{
             every_fail_point_killed_once, sound_programs_have_no_fail_points,
             an_acknowledgement_before_the_commit_is_noticed,

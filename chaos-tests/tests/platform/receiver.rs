@@ -1,7 +1,6 @@
 //! An organiser's receiver of webhooks: a real HTTP server of the test's own,
 //! that answers as the test wants it and keeps everything it was sent.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

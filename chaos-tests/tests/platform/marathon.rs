@@ -1,0 +1,149 @@
+//! Thousands of bookings at once by customers who hold, pay, repeat themselves
+//! and cancel all or a part; afterwards every ledger balances.
+//!
+//! How many is set by `SEATLOCK_BOOKINGS`: the run of a hundred thousand takes
+//! minutes, the one in every test run seconds.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chaos_tests::Caller;
+use futures_util::stream::{self, StreamExt};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use seat_model::Code;
+use serde_json::{Value, json};
+
+use crate::books;
+use crate::world::{Show, World};
+
+/// Confirmed bookings in a run that nobody asked to be longer.
+const FEW: u64 = 1_000;
+
+/// Shows, over both shards.
+const SHOWS: usize = 8;
+
+/// Customers at once.
+const AT_ONCE: usize = 32;
+
+/// Of so many first customers half keep what they bought; later ones give it
+/// back, or the houses would be full.
+const KEEPERS: u64 = 100;
+
+/// Long enough for what the outboxes still have to do.
+const QUIET_WITHIN: Duration = Duration::from_secs(120);
+
+#[derive(Debug, Default)]
+struct Tally {
+    confirmed: AtomicU64,
+    cancelled: AtomicU64,
+    in_part: AtomicU64,
+    released: AtomicU64,
+    sold_out: AtomicU64,
+}
+
+pub(crate) async fn thousands_of_bookings_and_cancels_balance(world: &World) {
+    let wanted = std::env::var("SEATLOCK_BOOKINGS").ok().and_then(|n| n.parse().ok());
+    let wanted: u64 = wanted.unwrap_or(FEW);
+    let mut shows = Vec::new();
+    for _ in 0..SHOWS {
+        shows.push(world.show_with("marathon", json!({"max_seats_per_customer": 40})).await);
+    }
+    let tally = Tally::default();
+    stream::iter(0..u64::MAX)
+        .take_while(|_| std::future::ready(tally.confirmed.load(Ordering::Relaxed) < wanted))
+        .for_each_concurrent(AT_ONCE, |number| visit(world, &shows, number, &tally))
+        .await;
+    println!("marathon: {tally:?}");
+    let cancelled = tally.cancelled.load(Ordering::Relaxed);
+    let in_part = tally.in_part.load(Ordering::Relaxed);
+    assert!(cancelled > wanted / 8 && in_part > wanted / 20, "too little was cancelled: {tally:?}");
+    for show in &shows {
+        let ended = books::balanced_within(world, show, QUIET_WITHIN).await;
+        ended.unwrap_or_else(|faults| panic!("{}: {faults}", show.show_id));
+    }
+}
+
+/// One customer: a booking, and what becomes of it.
+async fn visit(world: &World, shows: &[Show], number: u64, tally: &Tally) {
+    let mut rng = StdRng::seed_from_u64(number);
+    let Some(show) = shows.choose(&mut rng) else { return };
+    let buyer = world.customer("runner");
+    let Some(booking) = buy(&buyer, show, number, &mut rng, tally).await else { return };
+    let keeps = number < KEEPERS && rng.random_bool(0.5);
+    if rng.random_bool(0.4) {
+        let ticket = booking["tickets"].as_array().and_then(|all| all.choose(&mut rng));
+        let ticket = ticket.and_then(|ticket| ticket["ticket_id"].as_str()).expect("a ticket");
+        let path = format!("{}/tickets/{ticket}", show.booking_path(&booking));
+        cancel(&buyer, &path, &mut rng, &tally.in_part).await;
+    }
+    if !keeps {
+        let path = show.booking_path(&booking);
+        cancel(&buyer, &path, &mut rng, &tally.cancelled).await;
+    }
+}
+
+/// Buys in one call or in two, some of them sent twice at once or again later:
+/// the same key must be the same booking (INV-8).
+async fn buy(
+    buyer: &Caller,
+    show: &Show,
+    number: u64,
+    rng: &mut StdRng,
+    tally: &Tally,
+) -> Option<Value> {
+    let mut body = show.best(["Stalls", "Box", "Balcony"][rng.random_range(0..3)], 1);
+    body["quantity"] = json!(rng.random_range(1..=3));
+    body["accept_split"] = json!(true);
+    let at_once = rng.random_bool(0.5);
+    if at_once {
+        body["confirm"] = json!(true);
+        body["payment_token"] = json!("tok_ok");
+    }
+    let key = format!("marathon-{number}");
+    let order = || buyer.post(show.book_path(), body.clone()).key(&key).send();
+    let answer = order().await;
+    if answer.status != 201 {
+        let code = answer.checked_problem().code;
+        assert_eq!(code, Code::SoldOut, "{}", answer.text());
+        tally.sold_out.fetch_add(1, Ordering::Relaxed);
+        return None;
+    }
+    let mut booking = answer.json();
+    if rng.random_bool(0.2) {
+        let again = order().await;
+        assert_eq!((again.status, again.json()), (answer.status, booking), "INV-8");
+        booking = again.json();
+    }
+    if !at_once {
+        let path = show.booking_path(&booking);
+        if rng.random_bool(0.1) {
+            buyer.delete(path).expect(200).await;
+            tally.released.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let pay = json!({"payment_token": "tok_ok"});
+        let confirm = || {
+            let call = buyer.post(format!("{path}/confirm"), pay.clone());
+            call.key(&format!("{key}-pay")).expect(200)
+        };
+        booking = confirm().await.json();
+        if rng.random_bool(0.2) {
+            assert_eq!(confirm().await.json(), booking, "INV-8");
+        }
+    }
+    assert_eq!(booking["state"], "confirmed");
+    tally.confirmed.fetch_add(1, Ordering::Relaxed);
+    Some(booking)
+}
+
+/// Cancels, sometimes twice: the second changes nothing (INV-7).
+async fn cancel(buyer: &Caller, path: &str, rng: &mut StdRng, count: &AtomicU64) {
+    let first = buyer.delete(path).expect(200).await.json();
+    count.fetch_add(1, Ordering::Relaxed);
+    if rng.random_bool(0.2) {
+        let second = buyer.delete(path).expect(200).await.json();
+        assert_eq!(second["amount"], first["amount"], "INV-7: {path}");
+    }
+}
