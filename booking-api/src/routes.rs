@@ -21,6 +21,8 @@ fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(admin::performances::create_performance))
         .routes(routes!(admin::performances::delete_performance))
         .routes(routes!(admin::sales::sales))
+        .routes(routes!(admin::stuck::stuck))
+        .routes(routes!(admin::stuck::retry_stuck))
         .split_for_parts()
 }
 
@@ -57,7 +59,9 @@ mod tests {
         post /v1/admin/shows
         post /v1/admin/shows/{showId}/performances
         delete /v1/admin/shows/{showId}/performances/{performanceId}
-        get /v1/admin/shows/{showId}/sales";
+        get /v1/admin/shows/{showId}/sales
+        get /v1/admin/shows/{showId}/stuck
+        post /v1/admin/shows/{showId}/stuck/{bookingId}/retry";
 
     #[test]
     fn the_document_is_openapi_31_and_names_every_call_of_the_contract() {

@@ -12,5 +12,6 @@ pub use crash_points::CRASH_POINTS;
 pub use wire::{
     Book, Booking, BookingState, Bookings, Confirm, Item, Links, OrphanRule, PerformanceCreate,
     PerformanceCreated, PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session,
-    SessionCreate, Show, ShowCreate, Ticket, TicketState, TierSales, TierSeats, User, UserCreate,
+    SessionCreate, Settlement, Show, ShowCreate, StuckBooking, StuckBookings, Ticket, TicketState,
+    TierSales, TierSeats, User, UserCreate,
 };

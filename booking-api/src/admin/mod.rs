@@ -1,9 +1,10 @@
-//! What organisers do: plans, shows, performances, sales.
+//! What organisers do: plans, shows, performances, sales, stuck payments.
 
 pub(crate) mod performances;
 pub(crate) mod plans;
 pub(crate) mod sales;
 pub(crate) mod shows;
+pub(crate) mod stuck;
 
 use seat_model::{Code, ShowId};
 use service_kit::ApiProblem;

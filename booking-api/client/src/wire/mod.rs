@@ -11,5 +11,6 @@ pub use booking::{
 };
 pub use organise::{
     OrphanRule, PerformanceCreate, PerformanceCreated, PerformanceDeleted, PerformanceSales,
-    PlanImported, Sales, Show, ShowCreate, TierSales, TierSeats,
+    PlanImported, Sales, Settlement, Show, ShowCreate, StuckBooking, StuckBookings, TierSales,
+    TierSeats,
 };
