@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) catalogue_url: String,
     /// The shards.
     pub(crate) shards: Vec<ShardConfig>,
+    /// Base URL of the payment gateway.
+    pub(crate) payment_gateway_url: String,
     /// Signs tokens; at least 32 bytes, the same on every instance.
     pub(crate) jwt_secret: Secret,
     /// Makes booking ids and fingerprints; at least 32 bytes, the same on

@@ -25,6 +25,8 @@ fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(admin::webhooks::delete_webhook))
         .routes(routes!(admin::webhooks::list_deliveries))
         .routes(routes!(admin::webhooks::redeliver))
+        .routes(routes!(admin::stuck::stuck))
+        .routes(routes!(admin::stuck::retry_stuck))
         .split_for_parts()
 }
 
@@ -66,7 +68,9 @@ mod tests {
         get /v1/admin/webhooks
         delete /v1/admin/webhooks/{webhookId}
         get /v1/admin/webhooks/{webhookId}/deliveries
-        post /v1/admin/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver";
+        post /v1/admin/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver
+        get /v1/admin/shows/{showId}/stuck
+        post /v1/admin/shows/{showId}/stuck/{bookingId}/retry";
 
     #[test]
     fn the_document_is_openapi_31_and_names_every_call_of_the_contract() {

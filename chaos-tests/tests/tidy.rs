@@ -22,8 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("seat-picker", &["seat-model"]),
     ("protocol-model", &[]),
     ("service-kit", &["seat-model"]),
-    ("lock-service-client", &["seat-model"]),
+    ("courier", &["seat-model"]),
+    ("lock-service-client", &["seat-model", "courier"]),
     ("booking-api-client", &["seat-model"]),
+    ("payment-gateway-client", &["seat-model", "courier"]),
     ("view-service-client", &["seat-model"]),
     ("lock-service", &["seat-model", "seat-picker", "service-kit", "lock-service-client"]),
     (
@@ -33,9 +35,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "service-kit",
             "booking-api-client",
             "lock-service-client",
+            "payment-gateway-client",
             "view-service-client",
         ],
     ),
+    ("payment-gateway", &["seat-model", "service-kit", "payment-gateway-client"]),
     (
         "view-service",
         &[
@@ -68,17 +72,19 @@ const OUTSIDERS: &[&str] = &[
     "local-cluster",
     "lock-service-client",
     "booking-api-client",
+    "payment-gateway-client",
     "view-service-client",
     "store-audit",
 ];
 
-const SERVICES: [&str; 3] = ["lock-service", "booking-api", "view-service"];
+const SERVICES: [&str; 4] = ["lock-service", "booking-api", "payment-gateway", "view-service"];
 
 /// One outside system, one service. The launcher asks each system whether it is
 /// ready, the audit compares all of them past the services (ADR 8), the chaos
 /// tests plant faults, and the benchmarks drive the peers.
 const OUTSIDE_SYSTEMS: &[(&str, &[&str])] = &[
     ("etcd-client", &["lock-service", "store-audit", "local-cluster", "chaos-tests", "bench"]),
+    ("redb", &["payment-gateway"]),
     ("redis", &["view-service", "store-audit", "local-cluster", "chaos-tests", "bench"]),
     (
         "sqlx",
@@ -101,17 +107,22 @@ const ONLY_THESE: &[(&str, &[&str])] = &[
 ];
 
 /// Libraries and clients that know no server side of HTTP and no metrics.
-const NO_SERVER: [&str; 5] = [
+const NO_SERVER: [&str; 7] = [
     "seat-model",
     "seat-picker",
+    "courier",
     "lock-service-client",
     "booking-api-client",
+    "payment-gateway-client",
     "view-service-client",
 ];
 
-/// Within a service, the only modules under `src/` that speak to its outside system.
-const SPEAKERS: &[(&str, &str, &[&str])] =
-    &[("lock-service", "etcd_client", &["etcd"]), ("booking-api", "sqlx", &["store", "catalogue"])];
+/// Within a service (by its folder), the only modules under `src/` that speak to its outside system.
+const SPEAKERS: &[(&str, &str, &[&str])] = &[
+    ("lock-service", "etcd_client", &["etcd"]),
+    ("booking-api", "sqlx", &["store", "catalogue"]),
+    ("booking-api/gateway", "redb", &["ledger"]),
+];
 
 /// Within a service, systems that one module speaks to, whatever it is called.
 const ONE_SPEAKER: &[(&str, &str)] = &[("view-service", "redis"), ("view-service", "sqlx")];

@@ -75,9 +75,10 @@ impl Plan {
                 mysql::plan(node, layout)
             }
             NodeKind::Redis => redis::plan(node, layout),
-            NodeKind::LockService | NodeKind::BookingApi | NodeKind::ViewService => {
-                service::plan(node, layout)
-            }
+            NodeKind::PaymentGateway
+            | NodeKind::LockService
+            | NodeKind::BookingApi
+            | NodeKind::ViewService => service::plan(node, layout),
             NodeKind::LoadBalancer => haproxy::plan(node, layout),
             NodeKind::Prometheus => prometheus::plan(node, layout),
         };

@@ -192,7 +192,10 @@ const fn tool_of(kind: NodeKind) -> Option<Tool> {
         NodeKind::Redis => Some(REDIS),
         NodeKind::LoadBalancer => Some(HAPROXY),
         NodeKind::Prometheus => Some(PROMETHEUS),
-        NodeKind::LockService | NodeKind::BookingApi | NodeKind::ViewService => None,
+        NodeKind::PaymentGateway
+        | NodeKind::LockService
+        | NodeKind::BookingApi
+        | NodeKind::ViewService => None,
     }
 }
 

@@ -72,6 +72,6 @@ mod tests {
         assert!(text.contains(&format!("targets: ['{admin}']")), "{text}");
         assert!(!text.contains('@'), "{text}");
         let jobs = text.lines().filter(|line| line.trim_start().starts_with("- job_name:"));
-        assert_eq!(jobs.count(), 6, "{text}");
+        assert_eq!(jobs.count(), 7, "{text}");
     }
 }

@@ -100,10 +100,14 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     plan.launch.args = vec!["--config".into(), config.clone().into()];
     plan.files = vec![ConfigFile { path: config, text: config_text(node, layout) }];
     plan.after = match node.kind {
+        NodeKind::PaymentGateway => Vec::new(),
         NodeKind::LockService => layout.names_of(&[NodeKind::Etcd]),
-        NodeKind::BookingApi => {
-            layout.names_of(&[NodeKind::Etcd, NodeKind::Shard, NodeKind::Catalogue])
-        }
+        NodeKind::BookingApi => layout.names_of(&[
+            NodeKind::Etcd,
+            NodeKind::Shard,
+            NodeKind::Catalogue,
+            NodeKind::PaymentGateway,
+        ]),
         _ => layout.names_of(&[
             NodeKind::Etcd,
             NodeKind::Redis,
@@ -123,6 +127,10 @@ fn config_text(node: &NodeSpec, layout: Layout<'_>) -> String {
     set("listen", address(ports.main).into());
     set("admin_listen", address(ports.second).into());
     match node.kind {
+        NodeKind::PaymentGateway => {
+            let ledger = layout.folder.node(&node.name).join("data").join("ledger.redb");
+            set("ledger", ledger.display().to_string().into());
+        }
         NodeKind::LockService => {
             set("etcd_endpoints", etcd::endpoints(state).into());
         }
@@ -130,6 +138,8 @@ fn config_text(node: &NodeSpec, layout: Layout<'_>) -> String {
             set("lock_services", urls(state, NodeKind::LockService).into());
             set("catalogue_url", first_database(state, NodeKind::Catalogue).into());
             set("shards", shards(state));
+            let gateway = urls(state, NodeKind::PaymentGateway).into_iter().next();
+            set("payment_gateway_url", gateway.unwrap_or_default().into());
             set("jwt_secret", state.secrets.jwt.clone().into());
             set("booking_secret", state.secrets.booking.clone().into());
             // On this machine alone a receiver without a certificate is one's own.
@@ -190,11 +200,12 @@ mod tests {
     #[test]
     fn each_service_gets_the_keys_it_knows() {
         let keys = |name: &str| config(name).keys().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(keys("payment-gateway"), "admin_listen ledger listen name");
         assert_eq!(keys("lock-service-0"), "admin_listen etcd_endpoints listen name");
         assert_eq!(
             keys("booking-api-1"),
-            "admin_listen booking_secret catalogue_url jwt_secret listen lock_services name shards \
-             webhooks"
+            "admin_listen booking_secret catalogue_url jwt_secret listen lock_services name \
+             payment_gateway_url shards webhooks"
         );
         assert_eq!(
             keys("view-service-0"),

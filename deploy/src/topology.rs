@@ -26,6 +26,8 @@ pub enum NodeKind {
     CatalogueReplica,
     /// Redis.
     Redis,
+    /// The sandbox payment gateway.
+    PaymentGateway,
     /// An instance of lock-service.
     LockService,
     /// An instance of booking-api.
@@ -40,12 +42,13 @@ pub enum NodeKind {
 
 impl NodeKind {
     /// Every kind there is.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Etcd,
         Self::Shard,
         Self::Catalogue,
         Self::CatalogueReplica,
         Self::Redis,
+        Self::PaymentGateway,
         Self::LockService,
         Self::BookingApi,
         Self::ViewService,
@@ -62,6 +65,7 @@ impl NodeKind {
             Self::Catalogue => "catalogue",
             Self::CatalogueReplica => "catalogue-replica",
             Self::Redis => "redis",
+            Self::PaymentGateway => "payment-gateway",
             Self::LockService => "lock-service",
             Self::BookingApi => "booking-api",
             Self::ViewService => "view-service",
@@ -73,7 +77,10 @@ impl NodeKind {
     /// Whether it is a program of this workspace.
     #[must_use]
     pub const fn is_service(self) -> bool {
-        matches!(self, Self::LockService | Self::BookingApi | Self::ViewService)
+        matches!(
+            self,
+            Self::PaymentGateway | Self::LockService | Self::BookingApi | Self::ViewService
+        )
     }
 
     /// Whether it is also built faulty, with fail points and with bugs it can
@@ -99,6 +106,7 @@ impl NodeKind {
             Self::Catalogue
                 | Self::CatalogueReplica
                 | Self::Redis
+                | Self::PaymentGateway
                 | Self::LoadBalancer
                 | Self::Prometheus
         )
@@ -241,7 +249,7 @@ impl Topology {
     }
 
     /// Sets the number of nodes of a kind; kinds there is one of (catalogue,
-    /// replica, Redis, load balancer, Prometheus) have 0 or 1.
+    /// replica, Redis, payment gateway, load balancer, Prometheus) have 0 or 1.
     pub fn set_count(&mut self, kind: NodeKind, count: usize) {
         let count = if kind.is_single() { count.min(1) } else { count };
         self.nodes.retain(|node| node.kind != kind);
@@ -305,6 +313,7 @@ mod tests {
                 "catalogue",
                 "catalogue-replica",
                 "redis",
+                "payment-gateway",
                 "lock-service-0",
                 "lock-service-1",
                 "booking-api-0",

@@ -117,6 +117,7 @@ async fn do_it(engine: &Arc<Engine>, operation: Operation) -> Result<Answer, Fau
         }
         Operation::Free(seats) => return engine.free(seats).await.map(Answer::Freed),
         Operation::Booking(booking) => return engine.booking(booking).await.map(Answer::Booking),
+        Operation::Room => return engine.room_to_confirm().map(|()| Answer::Room),
         Operation::Extend(at) => engine.extend(at).await,
         Operation::BeginConfirm(begin) => engine.begin_confirm(begin).await,
         Operation::Release(at) => engine.end(Asked::Release, at).await,
@@ -139,5 +140,6 @@ const fn name(operation: &Operation) -> &'static str {
         Operation::Abort(_) => "abort",
         Operation::Free(_) => "free",
         Operation::Booking(_) => "booking",
+        Operation::Room => "room",
     }
 }

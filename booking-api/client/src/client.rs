@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 use crate::wire::{
     Book, Booking, Bookings, Confirm, Deliveries, Delivery, DeliveryState, PerformanceCreate,
     PerformanceCreated, PerformanceDeleted, PlanImported, Sales, Session, SessionCreate, Show,
-    ShowCreate, User, UserCreate, WebhookCreate, WebhookCreated, WebhookDeleted, Webhooks,
+    ShowCreate, StuckBooking, StuckBookings, User, UserCreate, WebhookCreate, WebhookCreated,
+    WebhookDeleted, Webhooks,
 };
 
 /// How long a call may take; larger than any deadline of the service, so that
@@ -268,6 +269,23 @@ impl BookingClient {
     /// See [`CallError`].
     pub async fn sales(&self, show: &ShowId) -> Called<Sales> {
         self.get(&format!("/v1/admin/shows/{show}/sales")).await
+    }
+
+    /// Bookings of a show whose payment the gateway refuses to settle.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn stuck(&self, show: &ShowId) -> Called<StuckBookings> {
+        self.get(&format!("/v1/admin/shows/{show}/stuck")).await
+    }
+
+    /// Has a stuck booking settled at once.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn retry_stuck(&self, show: &ShowId, booking: BookingId) -> Called<StuckBooking> {
+        let path = format!("/v1/admin/shows/{show}/stuck/{booking}/retry");
+        self.send(Method::POST, &path, None, None::<&()>).await
     }
 
     /// Asks to be told of bookings; the answer has the secret, this once.

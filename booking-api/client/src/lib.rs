@@ -10,8 +10,8 @@ pub use client::{Answer, BookingClient, CallError, Refusal};
 pub use wire::{
     Book, Booking, BookingEvent, BookingState, Bookings, Confirm, Deliveries, Delivery,
     DeliveryState, EventTicket, Item, Links, OrphanRule, PerformanceCreate, PerformanceCreated,
-    PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session, SessionCreate, Show,
-    ShowCreate, Ticket, TicketState, TierSales, TierSeats, User, UserCreate, Webhook,
-    WebhookCreate, WebhookCreated, WebhookDeleted, WebhookEvent, WebhookMessage, WebhookState,
-    Webhooks,
+    PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session, SessionCreate, Settlement,
+    Show, ShowCreate, StuckBooking, StuckBookings, Ticket, TicketState, TierSales, TierSeats, User,
+    UserCreate, Webhook, WebhookCreate, WebhookCreated, WebhookDeleted, WebhookEvent,
+    WebhookMessage, WebhookState, Webhooks,
 };

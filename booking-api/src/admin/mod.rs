@@ -1,9 +1,10 @@
-//! What organisers do: plans, shows, performances, sales, webhooks.
+//! What organisers do: plans, shows, performances, sales, stuck payments, webhooks.
 
 pub(crate) mod performances;
 pub(crate) mod plans;
 pub(crate) mod sales;
 pub(crate) mod shows;
+pub(crate) mod stuck;
 pub(crate) mod webhooks;
 
 use seat_model::{Code, ShowId};

@@ -216,6 +216,7 @@ mod tests {
             user: UserId::new("ann").unwrap(),
             show: ShowId::new("hamlet").unwrap(),
             performance: PerformanceId::new("p1").unwrap(),
+            payment: String::new(),
             fence: Fence::from_u64(9),
             acquired: Fence::from_u64(7),
             first_deadline: Timestamp::from_millis(1_000),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::store::{CommitterConfig, ConnectionsConfig};
+use crate::store::{Backoff, CommitterConfig, ConnectionsConfig};
 
 /// Everything about selling that can be set. Times in milliseconds.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +38,20 @@ pub(crate) struct SaleConfig {
     pub(crate) outbox_claim_ms: i64,
     /// How long the gateway may take to authorise.
     pub(crate) payment_timeout_ms: u64,
+    /// How long it may take to find out what became of an authorise that was
+    /// not answered.
+    pub(crate) payment_ask_timeout_ms: u64,
+    /// How often old authorisations are looked at.
+    pub(crate) sweep_every_ms: u64,
+    /// How old an authorisation must be to be looked at.
+    pub(crate) sweep_older_than_ms: u64,
+    /// Old authorisations worked on at once.
+    pub(crate) sweep_at_once: usize,
+    /// A settlement that the gateway refused is tried again after this, then
+    /// after twice as long, and so on.
+    pub(crate) stuck_retry_first_ms: u64,
+    /// Up to this.
+    pub(crate) stuck_retry_max_ms: u64,
 }
 
 impl Default for SaleConfig {
@@ -56,6 +70,12 @@ impl Default for SaleConfig {
             outbox_batch: 200,
             outbox_claim_ms: 5_000,
             payment_timeout_ms: 4_000,
+            payment_ask_timeout_ms: 1_500,
+            sweep_every_ms: 60_000,
+            sweep_older_than_ms: 600_000,
+            sweep_at_once: 8,
+            stuck_retry_first_ms: 60_000,
+            stuck_retry_max_ms: 3_600_000,
         }
     }
 }
@@ -66,8 +86,21 @@ impl SaleConfig {
     /// # Errors
     /// A sentence that names the keys.
     pub(crate) fn check(&self) -> Result<(), String> {
-        if self.payment_timeout_ms >= self.request_deadline_ms {
-            return Err("sale.payment_timeout_ms must be below sale.request_deadline_ms".into());
+        let payment_ms = self.payment_timeout_ms + self.payment_ask_timeout_ms;
+        if payment_ms >= self.request_deadline_ms {
+            return Err("sale.payment_timeout_ms and sale.payment_ask_timeout_ms together must \
+                 be below sale.request_deadline_ms"
+                .into());
+        }
+        if self.sweep_older_than_ms <= self.request_deadline_ms || self.sweep_at_once == 0 {
+            return Err("sale.sweep_older_than_ms must be above sale.request_deadline_ms, or \
+                 living purchases are swept; sale.sweep_at_once must be above zero"
+                .into());
+        }
+        if self.stuck_retry_first_ms == 0 || self.stuck_retry_max_ms < self.stuck_retry_first_ms {
+            return Err("sale.stuck_retry_first_ms must be above zero and not above \
+                 sale.stuck_retry_max_ms"
+                .into());
         }
         let commit = self.committer.wait_max_ms
             + self.connections.acquire_timeout_ms
@@ -101,6 +134,21 @@ impl SaleConfig {
         Duration::from_millis(self.confirming_for_ms)
     }
 
+    pub(crate) fn payment_ask_timeout(&self) -> Duration {
+        Duration::from_millis(self.payment_ask_timeout_ms)
+    }
+
+    pub(crate) fn sweep_older_than(&self) -> Duration {
+        Duration::from_millis(self.sweep_older_than_ms)
+    }
+
+    pub(crate) fn stuck_backoff(&self) -> Backoff {
+        Backoff {
+            first: Duration::from_millis(self.stuck_retry_first_ms),
+            longest: Duration::from_millis(self.stuck_retry_max_ms),
+        }
+    }
+
     pub(crate) fn payment_timeout(&self) -> Duration {
         Duration::from_millis(self.payment_timeout_ms)
     }
@@ -113,6 +161,12 @@ mod tests {
     #[test]
     fn the_defaults_fit_together() {
         assert_eq!(SaleConfig::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_sweeper_faster_than_a_purchase_is_refused() {
+        let config = SaleConfig { sweep_older_than_ms: 9_000, ..SaleConfig::default() };
+        assert!(config.check().unwrap_err().contains("sweep_older_than_ms"));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use booking_api_client::Confirm;
 use lock_service_client::LockError;
-use lock_service_client::wire::{BeginConfirm, Moved};
+use lock_service_client::wire::{BeginConfirm, BookedSeats, Moved};
 use seat_model::{BookingId, FieldError, SeatState, ShowId, UserId};
 
 use super::answer::Reply;
 use super::commit::{Committed, Pinned, pin};
-use super::error::{SaleError, problem_of};
-use super::payment::{Authorised, Gateway, Order};
+use super::error::{SaleError, of_look, problem_of};
+use super::payment::{Authorised, Gateway, Memo, Order};
 use super::{Progress, Sale, answer};
+use crate::catalogue::Performance;
 use crate::fail_points;
 use crate::store::{LedgerBooking, LedgerState, Remembered};
 
@@ -63,8 +64,9 @@ impl Sale {
         let (show, id) = (&asked.show, asked.id);
         let scope = asked.scope();
         // Side by side: what this key was told before is only worth a glance.
-        let (seats, kept) = tokio::join!(
+        let (seats, room, kept) = tokio::join!(
             self.seats_of(show, id),
+            self.locks.room(show),
             self.recall(show, &asked.user, &scope, &asked.key)
         );
         if let Some(kept) = kept {
@@ -88,12 +90,14 @@ impl Sale {
         if answer::is_over(&seats, service_kit::clock::now()) {
             return Err(SaleError::Gone("the hold ran out"));
         }
+        // Before the payment is authorised: etcd must be able to follow.
+        room.map_err(of_look)?;
         let performance = self.performance_of(show, &seats.performance).await?;
-        let payment = self.authorise(asked).await?;
+        let payment = self.authorise(asked, &seats, &performance).await?;
         fail_points::AUTHORISED.reach().await;
         let pinned = Pinned {
             performance: performance.clone(),
-            payment,
+            payment: payment.clone(),
             key: asked.key.clone(),
             hash: asked.hash.clone(),
             direct: false,
@@ -101,18 +105,33 @@ impl Sale {
         };
         match self.pin_and_commit(pinned, progress).await? {
             Committed::Done(row) => Ok(Reply::new(200, answer::first_sold(&row)?)),
-            Committed::Before(row) => self.told_of(&row, asked).await,
+            Committed::Before(row) => {
+                self.let_go_of(&payment, &row);
+                self.told_of(&row, asked).await
+            }
             Committed::Pending => Ok(Reply::new(202, answer::pending(&seats, &performance))),
         }
     }
 
-    async fn authorise(&self, asked: &Asked) -> Result<String, SaleError> {
+    async fn authorise(
+        &self,
+        asked: &Asked,
+        seats: &BookedSeats,
+        performance: &Performance,
+    ) -> Result<String, SaleError> {
         let order = Order {
             booking: asked.id,
             key_hash: self.ids.body_hash("key", asked.key.as_bytes()),
             token: asked.token.clone(),
+            amount: seats.seats.iter().map(|seat| seat.price).sum(),
+            currency: answer::currency_of(performance),
+            memo: Memo {
+                show: asked.show.clone(),
+                user: asked.user.clone(),
+                performance: seats.performance.clone(),
+            },
         };
-        match self.gateway.authorise(&order).await {
+        match self.gateway.authorise(order).await {
             Authorised::Yes { reference } => Ok(reference),
             Authorised::Declined => {
                 let declined = SaleError::Declined(asked.id);
@@ -126,6 +145,8 @@ impl Sale {
                 fail_points::DECLINE_REMEMBERED.reach().await;
                 Err(declined)
             }
+            Authorised::KeyReused => Err(SaleError::KeyReused),
+            Authorised::NotReached(why) => Err(SaleError::Unavailable(why)),
             Authorised::Unknown => Err(SaleError::PaymentUnknown(asked.id)),
         }
     }

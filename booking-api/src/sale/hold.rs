@@ -13,13 +13,15 @@ use std::time::Duration;
 
 use booking_api_client::Book;
 use lock_service_client::LockError;
-use lock_service_client::wire::{Acquire, AcquireToConfirm, Acquired, AtFence, BookedSeats};
+use lock_service_client::wire::{
+    Acquire, AcquireToConfirm, Acquired, AtFence, BookedSeats, Choice,
+};
 use seat_model::{SeatState, ShowId, UserId};
 
 use super::answer::Reply;
 use super::commit::{Committed, Pinned, pin};
 use super::error::{SaleError, of_look};
-use super::payment::{Authorised, Order};
+use super::payment::{Authorised, Memo, Order};
 use super::{Progress, Sale, answer, wish};
 use crate::catalogue::Performance;
 use crate::fail_points;
@@ -201,11 +203,26 @@ impl Sale {
         progress: &Progress,
     ) -> Result<Reply, SaleError> {
         let (show, id) = (&wanted.acquire.show, wanted.acquire.booking);
-        let key_hash = self.ids.body_hash("key", wanted.key.as_bytes());
-        let order = Order { booking: id, key_hash, token };
-        let payment = match self.gateway.authorise(&order).await {
+        // Before the payment is authorised: etcd must be able to follow. What
+        // was bought before is told all the same.
+        if let Err(no_room) = self.locks.room(show).await {
+            return match self.glance_at_row(show, id).await {
+                Some(row) => replay_of_sale(&row, &wanted.acquire.body_hash),
+                None => Err(of_look(no_room)),
+            };
+        }
+        let payment = match self.gateway.authorise(self.order(wanted, token)).await {
             Authorised::Yes { reference } => reference,
-            problem => return self.hold_unpaid(wanted, &problem).await,
+            Authorised::KeyReused => return Err(SaleError::KeyReused),
+            Authorised::NotReached(why) => {
+                return match self.glance_at_row(show, id).await {
+                    Some(row) => replay_of_sale(&row, &wanted.acquire.body_hash),
+                    None => Err(SaleError::Unavailable(why)),
+                };
+            }
+            problem @ (Authorised::Declined | Authorised::Unknown) => {
+                return self.hold_unpaid(wanted, &problem).await;
+            }
         };
         fail_points::AUTHORISED.reach().await;
         let mut waits = 0;
@@ -262,17 +279,35 @@ impl Sale {
         Err(SaleError::Unavailable("the shard map keeps moving".into()))
     }
 
+    fn order(&self, wanted: &Wanted, token: String) -> Order {
+        let acquire = &wanted.acquire;
+        Order {
+            booking: acquire.booking,
+            key_hash: self.ids.body_hash("key", wanted.key.as_bytes()),
+            token,
+            amount: amount_of(&acquire.choice),
+            currency: answer::currency_of(&wanted.performance),
+            memo: Memo {
+                show: acquire.show.clone(),
+                user: acquire.user.clone(),
+                performance: acquire.performance.clone(),
+            },
+        }
+    }
+
     /// The payment did not work: the seats are held all the same, so that
     /// another try may follow.
     async fn hold_unpaid(&self, wanted: &Wanted, problem: &Authorised) -> Result<Reply, SaleError> {
         let id = wanted.acquire.booking;
         if let Taken::Row(row) = self.take_as_hold(wanted).await?
-            && row.direct
+            && (row.direct || row.state == LedgerState::Aborted)
         {
             return replay_of_sale(&row, &wanted.acquire.body_hash);
         }
         Err(match problem {
             Authorised::Declined => SaleError::Declined(id),
+            Authorised::KeyReused => SaleError::KeyReused,
+            Authorised::NotReached(why) => SaleError::Unavailable(why.clone()),
             Authorised::Unknown | Authorised::Yes { .. } => SaleError::PaymentUnknown(id),
         })
     }
@@ -286,14 +321,14 @@ impl Sale {
     ) -> Result<Reply, SaleError> {
         let pinned = Pinned {
             performance: wanted.performance.clone(),
-            payment,
+            payment: payment.clone(),
             key: wanted.key.clone(),
             hash: wanted.acquire.body_hash.clone(),
             direct: true,
             seats: seats.clone(),
         };
         let committed = self.commit(pinned, progress).await?;
-        reply_to_purchase(wanted, &seats, committed)
+        self.reply_to_purchase(wanted, &seats, &payment, committed)
     }
 
     async fn sell_held(
@@ -305,14 +340,31 @@ impl Sale {
     ) -> Result<Reply, SaleError> {
         let pinned = Pinned {
             performance: wanted.performance.clone(),
-            payment,
+            payment: payment.clone(),
             key: wanted.key.clone(),
             hash: wanted.acquire.body_hash.clone(),
             direct: true,
             seats: seats.clone(),
         };
         let committed = self.pin_and_commit(pinned, progress).await?;
-        reply_to_purchase(wanted, &seats, committed)
+        self.reply_to_purchase(wanted, &seats, &payment, committed)
+    }
+
+    fn reply_to_purchase(
+        &self,
+        wanted: &Wanted,
+        seats: &BookedSeats,
+        payment: &str,
+        committed: Committed,
+    ) -> Result<Reply, SaleError> {
+        match committed {
+            Committed::Done(row) => Ok(Reply::new(201, answer::first_sold(&row)?)),
+            Committed::Before(row) => {
+                self.let_go_of(payment, &row);
+                replay_of_sale(&row, &wanted.acquire.body_hash)
+            }
+            Committed::Pending => Ok(Reply::new(202, answer::pending(seats, &wanted.performance))),
+        }
     }
 
     /// Asks lock-service; hands it the plan where it does not have it, and asks
@@ -360,15 +412,11 @@ fn ran_out(seats: &BookedSeats) -> bool {
     seats.state == SeatState::Held && answer::is_over(seats, service_kit::clock::now())
 }
 
-fn reply_to_purchase(
-    wanted: &Wanted,
-    seats: &BookedSeats,
-    committed: Committed,
-) -> Result<Reply, SaleError> {
-    match committed {
-        Committed::Done(row) => Ok(Reply::new(201, answer::first_sold(&row)?)),
-        Committed::Before(row) => replay_of_sale(&row, &wanted.acquire.body_hash),
-        Committed::Pending => Ok(Reply::new(202, answer::pending(seats, &wanted.performance))),
+/// What the wanted seats cost: of a tier, all seats cost the same.
+fn amount_of(choice: &Choice) -> u64 {
+    match choice {
+        Choice::Seats { seats, .. } => seats.iter().map(|seat| seat.price).sum(),
+        Choice::Pick { price, quantity, .. } => price * u64::from(*quantity),
     }
 }
 

@@ -15,6 +15,14 @@ pub(crate) struct SaleMetrics {
     pub(crate) broken_invariants: IntCounter,
     /// Outbox rows done.
     pub(crate) relayed: IntCounterVec,
+    /// Authorises, by what the gateway said.
+    pub(crate) authorised: IntCounterVec,
+    /// Captures, refunds and voids, by what became of them.
+    pub(crate) settled: IntCounterVec,
+    /// Old authorisations, by what the sweeper did.
+    pub(crate) swept: IntCounterVec,
+    /// Old authorisations that the last sweep left open.
+    pub(crate) swept_left: IntGauge,
 }
 
 impl SaleMetrics {
@@ -43,12 +51,41 @@ impl SaleMetrics {
                 Opts::new("booking_outbox_relayed_total", "Outbox rows done, by kind."),
                 &["kind"],
             )?,
+            authorised: IntCounterVec::new(
+                Opts::new(
+                    "booking_authorisations_total",
+                    "Payments to authorise, by what the gateway said.",
+                ),
+                &["result"],
+            )?,
+            settled: IntCounterVec::new(
+                Opts::new(
+                    "booking_settlements_total",
+                    "Captures, refunds and voids sent to the gateway, by what became of them.",
+                ),
+                &["operation", "result"],
+            )?,
+            swept: IntCounterVec::new(
+                Opts::new(
+                    "booking_swept_total",
+                    "Old authorisations looked at, by what the sweeper did.",
+                ),
+                &["result"],
+            )?,
+            swept_left: IntGauge::new(
+                "booking_old_authorisations",
+                "Old authorisations that the last sweep left open: living holds, or something away.",
+            )?,
         };
         registry.register(Box::new(metrics.pending.clone()))?;
         registry.register(Box::new(metrics.reconciled.clone()))?;
         registry.register(Box::new(metrics.oldest_confirming.clone()))?;
         registry.register(Box::new(metrics.broken_invariants.clone()))?;
         registry.register(Box::new(metrics.relayed.clone()))?;
+        registry.register(Box::new(metrics.authorised.clone()))?;
+        registry.register(Box::new(metrics.settled.clone()))?;
+        registry.register(Box::new(metrics.swept.clone()))?;
+        registry.register(Box::new(metrics.swept_left.clone()))?;
         Ok(metrics)
     }
 }

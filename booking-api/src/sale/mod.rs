@@ -4,8 +4,9 @@
 //! Files are use cases: `hold`, `confirm`, `cancel`, `look`, `extend`; what
 //! they share is `commit` (the way of pinned seats into the ledger) and
 //! `placement` (which shard). Beside the requests run the `reconciler`, which
-//! ends what others left, and the `relay`, which does what the ledger asks for;
-//! what it tells organisers of, `webhooks` sends.
+//! ends what others left, the `relay`, which does what the ledger asks for (what
+//! it tells organisers of, `webhooks` sends), and the `sweeper`, which lets go of
+//! money that nobody will take.
 //!
 //! Architecture invariant: HTTP ends in `routes`, SQL begins in
 //! [`crate::store`]; nothing between them knows either.
@@ -29,6 +30,8 @@ mod placement;
 mod reconciler;
 mod relay;
 mod routes;
+mod stuck;
+mod sweeper;
 mod webhooks;
 mod wish;
 
@@ -67,6 +70,9 @@ pub(crate) enum SaleStartError {
     /// A metric could not be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The payment gateway's URL makes no sense.
+    #[error(transparent)]
+    Gateway(#[from] payment_gateway_client::GatewayError),
 }
 
 /// Everything selling needs.
@@ -124,22 +130,35 @@ impl Sale {
             .map_err(SaleStartError::Config)?;
         let shards = Shards::new(shards);
         let webhooks = Webhooks::start(config, catalogue.clone(), shards.clone(), process)?;
+        let metrics = SaleMetrics::new(&process.registry)?;
+        let gateway = Gateway::new(
+            &config.payment_gateway_url,
+            sale.payment_timeout(),
+            sale.payment_ask_timeout(),
+            metrics.clone(),
+        )?;
         let started = Self(Arc::new(Parts {
             ids: BookingIds::new(config.booking_secret.as_bytes()),
             catalogue,
             placements: Placements::new(locks.clone(), shards.clone()),
             locks,
-            gateway: Gateway::new(sale.payment_timeout()),
+            gateway,
             webhooks,
             in_flight: InFlight::new(sale.max_in_flight),
             background: process.background.clone(),
-            metrics: SaleMetrics::new(&process.registry)?,
+            metrics,
             config: sale.clone(),
             shards,
         }));
         started.keep_shard_map();
         started.reconcile();
         started.relay(&shard_metrics);
+        started.sweep();
+        let (gateway, component) =
+            (started.gateway.clone(), process.readiness.optional("payment-gateway"));
+        process
+            .background
+            .supervise("payment-gateway", move || gateway.clone().watch(component.clone()));
         Ok(started)
     }
 

@@ -1,20 +1,30 @@
-//! The payments seam: authorise now, settle later from the outbox.
+//! The payments seam: authorise now, settle later from the outbox. What the
+//! gateway says, or does not say, becomes one of the few things the sale
+//! treats differently.
 //!
-//! The sandbox gateway lives in this process: what it answers depends on the
-//! token alone, so that every instance answers the same. Its ledger of
-//! captures, refunds and voids stands on the shards. Everything that would
-//! change when the gateway becomes a process of its own is in this file.
+//! An answer that does not come is asked for; where the gateway never heard of
+//! the payment, it is made sure that it never will ([`Operation::GiveUp`]: one
+//! step at the gateway, so that a second sending of the same confirm, on
+//! another instance, cannot be authorised in between and lose its money).
 //!
 //! Must not know: seats, lock-service, what a booking's row looks like.
 
 use std::time::Duration;
 
-use seat_model::BookingId;
+use futures_util::future::join_all;
+use payment_gateway_client::wire::{
+    Authorise, Operation, Payment, PaymentState, Reference, Refusal, TOKENS, Verdict,
+};
+use payment_gateway_client::{GatewayClient, GatewayError};
+use seat_model::{BookingId, Currency, PerformanceId, ShowId, UserId};
+use serde::{Deserialize, Serialize};
+use service_kit::Component;
 
-use crate::store::{Settlement, Shard, StoreError};
+use super::metrics::SaleMetrics;
+use crate::store::{OutboxRow, OutboxWork};
 
-/// How long `tok_slow` takes.
-const SLOW: Duration = Duration::from_secs(3);
+/// How often the gateway is asked whether it is there.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// What is asked of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +32,25 @@ pub(crate) struct Order {
     /// The booking that is paid for.
     pub(crate) booking: BookingId,
     /// The confirm's Idempotency-Key, hashed. With the booking it is the
-    /// gateway's own key, so that a declined card can be followed by another.
+    /// payment's name, so that a declined card can be followed by another.
     pub(crate) key_hash: String,
     /// The customer's means of payment.
     pub(crate) token: String,
+    /// Minor units.
+    pub(crate) amount: u64,
+    /// ISO 4217.
+    pub(crate) currency: Currency,
+    /// Whose booking it is.
+    pub(crate) memo: Memo,
+}
+
+/// What the gateway keeps for us with a payment: enough to find its booking,
+/// and to write a tombstone for one that has no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memo {
+    pub(crate) show: ShowId,
+    pub(crate) user: UserId,
+    pub(crate) performance: PerformanceId,
 }
 
 /// What the gateway said.
@@ -36,103 +61,202 @@ pub(crate) enum Authorised {
         /// For capture and refund.
         reference: String,
     },
-    /// It is not.
+    /// It is not, and will not be under this key.
     Declined,
-    /// No answer, not even when asked by key; it was voided by key.
+    /// The key was used for another amount.
+    KeyReused,
+    /// The gateway was not reached: nothing was asked of it.
+    NotReached(String),
+    /// No answer. Nothing was or will be captured: either the gateway knows
+    /// that it must not authorise this any more, or nobody commits under it.
     Unknown,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Ok,
-    Declined,
-    Slow,
-    Unknown,
-}
-
-impl Token {
-    fn read(token: &str) -> Option<Self> {
-        match token {
-            "tok_ok" => Some(Self::Ok),
-            "tok_declined" => Some(Self::Declined),
-            "tok_slow" => Some(Self::Slow),
-            "tok_unknown" => Some(Self::Unknown),
-            _ => None,
+impl Authorised {
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Yes { .. } => "authorised",
+            Self::Declined => "declined",
+            Self::KeyReused => "key_reused",
+            Self::NotReached(_) => "not_reached",
+            Self::Unknown => "unknown",
         }
     }
 }
 
-/// The gateway.
-#[derive(Debug, Clone)]
+/// What became of a settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Done, by this order or an earlier sending of it.
+    Done,
+    /// Never, as it is: the booking is stuck.
+    Refused(String),
+    /// Nobody knows yet: it is sent again.
+    NotYet(String),
+}
+
+/// The gateway; clones share its connections.
+#[derive(Clone)]
 pub(crate) struct Gateway {
+    client: GatewayClient,
     timeout: Duration,
+    ask_timeout: Duration,
+    metrics: SaleMetrics,
 }
 
 impl Gateway {
-    pub(crate) fn new(timeout: Duration) -> Self {
-        Self { timeout }
+    /// At this URL. An authorise may take `timeout`, finding out what became
+    /// of it `ask_timeout` more.
+    ///
+    /// # Errors
+    /// When the URL makes no sense.
+    pub(crate) fn new(
+        url: &str,
+        timeout: Duration,
+        ask_timeout: Duration,
+        metrics: SaleMetrics,
+    ) -> Result<Self, GatewayError> {
+        let client = GatewayClient::new(url, timeout)?;
+        Ok(Self { client, timeout, ask_timeout, metrics })
     }
 
     /// Whether the gateway knows this kind of token at all.
     pub(crate) fn knows(token: &str) -> bool {
-        Token::read(token).is_some()
+        TOKENS.contains(&token)
     }
 
     /// Reserves the money. Nothing is captured. The same order always gets the
     /// same answer.
-    pub(crate) async fn authorise(&self, order: &Order) -> Authorised {
-        match tokio::time::timeout(self.timeout, self.ask(order)).await {
-            Ok(answer) => answer,
-            // Asked by key, the sandbox knows nothing of it; voiding by key
-            // makes sure that nothing is reserved, and leaves no trace.
-            Err(_) => Authorised::Unknown,
-        }
+    pub(crate) async fn authorise(&self, order: Order) -> Authorised {
+        let answer = self.ask(order).await;
+        self.metrics.authorised.with_label_values(&[answer.label()]).inc();
+        answer
     }
 
-    async fn ask(&self, order: &Order) -> Authorised {
-        let yes = || Authorised::Yes { reference: format!("{}-{}", order.booking, order.key_hash) };
-        match Token::read(&order.token) {
-            Some(Token::Ok) => yes(),
-            Some(Token::Slow) => {
-                tokio::time::sleep(SLOW).await;
-                yes()
+    async fn ask(&self, order: Order) -> Authorised {
+        let Ok(reference) = Reference::new(order.booking, &order.key_hash) else {
+            return Authorised::NotReached("the key makes no reference".into());
+        };
+        let asked = Operation::Authorise(Authorise {
+            reference: reference.clone(),
+            amount: order.amount,
+            currency: order.currency,
+            token: order.token,
+            memo: serde_json::to_string(&order.memo).unwrap_or_default(),
+        });
+        let answered = tokio::time::timeout(self.timeout, self.client.operate(&asked)).await;
+        let unanswered = match answered {
+            Ok(Ok(Verdict::Now(state))) => {
+                return match state {
+                    PaymentState::Authorised | PaymentState::Captured => yes(&reference),
+                    // Voided: an earlier sending was given up, or its booking
+                    // aborted. Another key may succeed.
+                    PaymentState::Declined | PaymentState::Voided => Authorised::Declined,
+                };
             }
-            Some(Token::Unknown) => std::future::pending().await,
-            Some(Token::Declined) | None => Authorised::Declined,
+            Ok(Ok(Verdict::Refused(Refusal::KeyReused))) => return Authorised::KeyReused,
+            Ok(Ok(Verdict::Refused(why))) => {
+                tracing::warn!(booking = %order.booking, %why, "an authorise was refused");
+                return Authorised::Declined;
+            }
+            Ok(Err(GatewayError::NotReached(why))) => return Authorised::NotReached(why),
+            Ok(Err(GatewayError::Invalid(problem))) => {
+                tracing::error!(detail = problem.detail, "the gateway does not understand");
+                return Authorised::NotReached(problem.detail);
+            }
+            Ok(Err(GatewayError::Unknown(why))) => why,
+            Err(_) => "it took too long".into(),
+        };
+        tracing::warn!(booking = %order.booking, unanswered, "a payment was not answered");
+        self.find_out(reference).await
+    }
+
+    async fn find_out(&self, reference: Reference) -> Authorised {
+        let asked = Operation::GiveUp(reference.clone());
+        match tokio::time::timeout(self.ask_timeout, self.client.operate(&asked)).await {
+            Ok(Ok(Verdict::Now(PaymentState::Authorised | PaymentState::Captured))) => {
+                yes(&reference)
+            }
+            Ok(Ok(Verdict::Now(PaymentState::Declined))) => Authorised::Declined,
+            // Whatever was authorised and not found out is left to the sweeper.
+            Ok(Ok(_) | Err(_)) | Err(_) => Authorised::Unknown,
         }
     }
 
-    /// Captures, refunds and voids, in this order, all or none. Repeating them
-    /// changes nothing (INV-10).
-    ///
-    /// # Errors
-    /// As the ledger that the sandbox writes to.
-    pub(crate) async fn settle(
+    /// Captures, refunds and voids what outbox rows ask for, side by side; an
+    /// outcome for each. Repeating them changes nothing (INV-10).
+    pub(crate) async fn settle(&self, rows: &[OutboxRow]) -> Vec<Settled> {
+        join_all(rows.iter().map(|row| async move {
+            match operation(row) {
+                Ok(operation) => self.settle_one(&operation).await,
+                Err(why) => Settled::Refused(why),
+            }
+        }))
+        .await
+    }
+
+    /// One settlement.
+    pub(crate) async fn settle_one(&self, operation: &Operation) -> Settled {
+        let settled = match self.client.operate(operation).await {
+            Ok(Verdict::Now(_)) => Settled::Done,
+            Ok(Verdict::Refused(why)) => Settled::Refused(why.to_string()),
+            Err(GatewayError::Invalid(problem)) => Settled::Refused(problem.detail),
+            Err(error @ (GatewayError::NotReached(_) | GatewayError::Unknown(_))) => {
+                Settled::NotYet(error.to_string())
+            }
+        };
+        let result = match &settled {
+            Settled::Done => "done",
+            Settled::Refused(_) => "refused",
+            Settled::NotYet(_) => "not_yet",
+        };
+        self.metrics.settled.with_label_values(&[operation.name(), result]).inc();
+        settled
+    }
+
+    /// Payments authorised for at least so long and neither captured nor
+    /// voided, the oldest first, after the first `skip`.
+    pub(crate) async fn open(
         &self,
-        ledger: &Shard,
-        orders: &[Settlement],
-    ) -> Result<(), StoreError> {
-        ledger.settle(orders).await
+        for_at_least: Duration,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Payment>, GatewayError> {
+        self.client.open(for_at_least, skip, limit).await
+    }
+
+    /// Looks again and again whether it is there. Optional: holds and views
+    /// need no money.
+    pub(crate) async fn watch(self, component: Component) -> Result<(), GatewayError> {
+        loop {
+            match self.client.payments(None, 1).await {
+                Ok(_) => component.up(),
+                Err(error) => component.down(error.to_string()),
+            }
+            tokio::time::sleep(PROBE_EVERY).await;
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn yes(reference: &Reference) -> Authorised {
+    Authorised::Yes { reference: reference.to_string() }
+}
 
-    fn order(token: &str) -> Order {
-        Order { booking: BookingId::from_bytes([7; 16]), key_hash: "k".into(), token: token.into() }
-    }
-
-    #[tokio::test]
-    async fn each_token_answers_as_the_contract_says() {
-        let gateway = Gateway::new(Duration::from_millis(20));
-        let yes = Authorised::Yes { reference: "07070707070707070707070707070707-k".into() };
-        assert_eq!(gateway.authorise(&order("tok_ok")).await, yes);
-        assert_eq!(gateway.authorise(&order("tok_declined")).await, Authorised::Declined);
-        assert_eq!(gateway.authorise(&order("tok_unknown")).await, Authorised::Unknown);
-        // Slower than it may be is as good as no answer.
-        assert_eq!(gateway.authorise(&order("tok_slow")).await, Authorised::Unknown);
-        assert!(!Gateway::knows("tok_of_another_bank"));
-    }
+fn operation(row: &OutboxRow) -> Result<Operation, String> {
+    let reference = |text: &str| text.parse::<Reference>().map_err(|error| error.to_string());
+    let currency = |text: &str| Currency::new(text).map_err(|error| error.to_string());
+    Ok(match &row.work {
+        OutboxWork::Confirmed(sold) => Operation::Capture {
+            reference: reference(&sold.payment)?,
+            amount: sold.amount,
+            currency: currency(&sold.currency)?,
+        },
+        OutboxWork::Cancelled(refund) => Operation::Refund {
+            reference: reference(&refund.payment)?,
+            refund_key: refund.refund_key.clone(),
+            amount: refund.amount,
+            currency: currency(&refund.currency)?,
+        },
+        OutboxWork::Aborted => Operation::VoidBooking(row.booking),
+    })
 }

@@ -97,6 +97,7 @@ impl NewBooking {
             direct: self.direct,
             confirm_key: self.confirm_key,
             confirm_hash: self.confirm_hash,
+            payment: self.payment,
             currency: self.currency.as_str().to_owned(),
             written_at: Timestamp::from_millis(self.at_ms),
             tickets: self
@@ -153,6 +154,8 @@ pub struct LedgerBooking {
     pub confirm_key: String,
     /// Hash of the confirm's body.
     pub confirm_hash: String,
+    /// The gateway's reference of its payment; empty in a tombstone.
+    pub payment: String,
     /// Empty in a tombstone.
     pub currency: String,
     /// When the row was written.
@@ -231,7 +234,7 @@ macro_rules! select_bookings {
             "SELECT b.id, b.state, b.user_id, b.show_id, b.performance_id, b.fence, b.acquired, \
              b.first_deadline_ms, b.body_hash, b.direct, b.confirm_key, b.confirm_hash, \
              b.currency, b.written_at_ms, \
-             t.number, t.seat, t.tier, t.price, t.state, t.code FROM ",
+             t.number, t.seat, t.tier, t.price, t.state, t.code, b.payment FROM ",
             $from
         )
     };
@@ -575,6 +578,7 @@ fn read_booking(id: BookingId, row: &MySqlRow) -> Result<LedgerBooking, sqlx::Er
         direct: row.try_get(9)?,
         confirm_key: row.try_get(10)?,
         confirm_hash: row.try_get(11)?,
+        payment: row.try_get(20)?,
         currency: row.try_get(12)?,
         written_at: Timestamp::from_millis(row.try_get(13)?),
         tickets: Vec::new(),

@@ -13,8 +13,8 @@ mod ledger;
 mod outbox;
 mod remembered;
 mod ring;
-mod sandbox;
 mod shard;
+mod stuck;
 
 pub use committer::CommitterConfig;
 pub use connections::ConnectionsConfig;
@@ -30,5 +30,5 @@ pub use ledger::{
 pub use outbox::{OutboxRow, OutboxWork, Refund, Sold};
 pub use remembered::{KeepAnswer, Remembered};
 pub use ring::ShardRing;
-pub use sandbox::Settlement;
 pub use shard::{Shard, ShardMetrics, Shards};
+pub use stuck::{Backoff, HeldBack, Stuck};

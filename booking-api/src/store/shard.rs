@@ -36,6 +36,8 @@ pub struct ShardMetrics {
     commit_seconds: Histogram,
     /// Work that waits, by shard.
     pub outbox_backlog: IntGaugeVec,
+    /// Bookings whose settlement the gateway refuses, by shard.
+    pub stuck: IntGaugeVec,
 }
 
 impl ShardMetrics {
@@ -67,12 +69,20 @@ impl ShardMetrics {
             Opts::new("booking_outbox_backlog", "Outbox rows that are not done, by shard."),
             &["shard"],
         )?;
+        let stuck = IntGaugeVec::new(
+            Opts::new(
+                "booking_stuck",
+                "Bookings whose payment the gateway refuses to settle, by shard: somebody must look.",
+            ),
+            &["shard"],
+        )?;
+        registry.register(Box::new(stuck.clone()))?;
         registry.register(Box::new(commits.clone()))?;
         registry.register(Box::new(group_sizes.clone()))?;
         registry.register(Box::new(groups_redone.clone()))?;
         registry.register(Box::new(commit_seconds.clone()))?;
         registry.register(Box::new(outbox_backlog.clone()))?;
-        Ok(Self { commits, group_sizes, groups_redone, commit_seconds, outbox_backlog })
+        Ok(Self { commits, group_sizes, groups_redone, commit_seconds, outbox_backlog, stuck })
     }
 
     pub(super) fn group_size(&self, size: usize) {

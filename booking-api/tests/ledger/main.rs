@@ -7,10 +7,11 @@ mod deliveries;
 mod server;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use booking_api::store::{
-    LedgerState, NewBooking, NewTicket, OutboxWork, Refusal, Settlement, Sold, StoreError,
-    Tombstone,
+    Backoff, HeldBack, LedgerState, NewBooking, NewTicket, OutboxRow, OutboxWork, Refusal, Sold,
+    StoreError, Tombstone,
 };
 use deliveries::{
     a_cancel_and_its_answer_are_one_transaction, a_claim_that_ran_out_is_another_instances,
@@ -66,7 +67,7 @@ fn main() -> std::process::ExitCode {
         a_tombstone_and_a_commit_exclude_each_other,
         a_cancel_changes_and_refunds_each_ticket_once,
         the_outbox_keeps_the_order_of_a_booking,
-        settling_twice_is_settling_once,
+        a_refused_settlement_is_seen_and_in_nobodys_way,
         an_event_is_written_exactly_with_the_end_of_its_outbox_row,
         deliveries_keep_the_order_of_a_booking_for_each_webhook,
         a_claim_that_ran_out_is_another_instances,
@@ -443,36 +444,59 @@ async fn the_outbox_keeps_the_order_of_a_booking(database: Database) {
     assert_eq!(shard.claim_outbox(10, 60_000).await.unwrap(), then);
 }
 
-/// INV-10.
-async fn settling_twice_is_settling_once(database: Database) {
+fn held_back(row: &OutboxRow, reason: &str) -> HeldBack {
+    HeldBack {
+        seq: row.seq,
+        booking: row.booking,
+        show: row.show.clone(),
+        kind: "confirmed",
+        reason: reason.into(),
+    }
+}
+
+/// INV-7, INV-10: what the gateway refuses is neither forgotten nor in the way
+/// of anything but its own booking.
+async fn a_refused_settlement_is_seen_and_in_nobodys_way(database: Database) {
     let opened = database.open().await;
     let shard = &opened.shard;
     database.execute(SHOW).await;
-    shard.commit(booking(1, "ann", &["A-1", "A-2"])).await.unwrap();
+    shard.commit(booking(1, "ann", &["A-1"])).await.unwrap();
+    shard.commit(booking(2, "bob", &["A-2"])).await.unwrap();
     let at = Timestamp::from_millis(9);
-    shard.cancel(id(1), &show(), ShardEpoch::FIRST, Some(1), at).await.unwrap();
-    for _ in 0..2 {
-        let rows = shard.claim_outbox(10, 0).await.unwrap();
-        let orders: Vec<_> = rows
-            .iter()
-            .map(|row| match &row.work {
-                OutboxWork::Confirmed(sold) => {
-                    Settlement::Capture { booking: row.booking, sold: sold.clone() }
-                }
-                OutboxWork::Cancelled(refund) => Settlement::Refund { refund: refund.clone() },
-                OutboxWork::Aborted => Settlement::Void { booking: row.booking },
-            })
-            .collect();
-        shard.settle(&orders).await.unwrap();
-        shard.settle(&orders).await.unwrap();
-        let done: Vec<u64> = rows.iter().map(|row| row.seq).collect();
-        shard.complete_outbox(&done, &[]).await.unwrap();
-    }
-    let kept = "SELECT CAST(captured - refunded AS SIGNED) FROM sandbox_payment";
-    assert_eq!(database.number(kept).await, 100);
-    shard.settle(&[Settlement::Void { booking: id(3) }]).await.unwrap();
-    shard.settle(&[Settlement::Void { booking: id(3) }]).await.unwrap();
-    assert_eq!(database.number("SELECT COUNT(*) FROM sandbox_payment WHERE voided").await, 1);
+    shard.cancel(id(1), &show(), ShardEpoch::FIRST, None, at).await.unwrap();
+    let rows = shard.claim_outbox(10, 0).await.unwrap();
+    let backoff = Backoff { first: Duration::from_secs(60), longest: Duration::from_secs(100) };
+    shard.hold_back(&[held_back(&rows[0], "voided before")], backoff).await.unwrap();
+    let others = shard.claim_outbox(10, 0).await.unwrap();
+    assert_eq!(others, rows[1..], "neither the capture nor the refund behind it");
+    shard.complete_outbox(&[others[0].seq], &[]).await.unwrap();
+
+    let stuck = shard.stuck(&show()).await.unwrap();
+    let [one] = &stuck[..] else { panic!("{stuck:?}") };
+    assert_eq!((one.booking, one.attempts), (id(1), 1));
+    assert_eq!((one.kind.as_str(), one.reason.as_str()), ("confirmed", "voided before"));
+    assert_eq!(one.retry_at.as_millis() - one.since.as_millis(), 60_000);
+    assert_eq!(shard.stuck(&ShowId::new("carmen").unwrap()).await.unwrap(), []);
+    assert_eq!(shard.count_stuck().await.unwrap(), 1);
+
+    // A person has it tried again; refused again, it waits longer.
+    let retried = shard.retry_stuck(&show(), id(1)).await.unwrap().unwrap();
+    assert_eq!(retried.booking, id(1));
+    assert_eq!(shard.retry_stuck(&show(), id(2)).await.unwrap(), None);
+    let again = shard.claim_outbox(10, 60_000).await.unwrap();
+    assert_eq!(again, rows[..1]);
+    shard.hold_back(&[held_back(&rows[0], "still voided")], backoff).await.unwrap();
+    let now = shard.stuck(&show()).await.unwrap().remove(0);
+    assert_eq!((now.attempts, now.since, now.reason.as_str()), (2, one.since, "still voided"));
+    let pause = now.retry_at.as_millis() - now.since.as_millis();
+    assert!((100_000..160_000).contains(&pause), "never longer than the longest: {pause}");
+
+    // Settled at last: the refund behind it comes, and nothing is stuck.
+    shard.complete_outbox(&[rows[0].seq], &[]).await.unwrap();
+    assert_eq!(shard.stuck(&show()).await.unwrap(), []);
+    assert_eq!(shard.count_stuck().await.unwrap(), 0);
+    let then = shard.claim_outbox(10, 0).await.unwrap();
+    assert!(matches!(then[0].work, OutboxWork::Cancelled(_)), "{then:?}");
 }
 
 async fn a_paused_shard_is_unknown_then_away_then_back(server: &Server) {

@@ -16,6 +16,7 @@ mod holding;
 mod journeys;
 mod looking;
 mod marathon;
+mod money;
 mod organising;
 mod orphans;
 mod races;
@@ -154,6 +155,11 @@ fn side_by_side(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             an_unanswered_payment_captures_nothing, hold_and_pay_in_one_call,
             my_bookings_newest_first,
         },
+        money::{
+            a_lost_answer_is_asked_for, an_answer_given_twice_is_one_sale,
+            a_payment_that_was_given_up_can_never_be_taken, a_declined_card_leaves_no_money_behind,
+            what_is_cancelled_is_given_back,
+        },
         refusals::{
             wrong_paths_and_methods, wrong_bodies, a_half_sent_request_is_answered_and_forgotten,
             bytes_that_are_not_http,
@@ -204,6 +210,14 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             an_acknowledgement_before_the_commit_is_noticed,
             a_reconciler_that_deletes_blindly_is_noticed,
             a_dying_lock_service_loses_nobodys_seat,
+        },
+        money::{
+            without_the_gateway_seats_are_held_and_nothing_is_sold,
+            a_silent_gateway_leaves_the_hold_and_captures_nothing,
+            what_the_gateway_refuses_is_seen_and_put_right,
+            money_that_nobody_will_take_is_let_go,
+            a_forgetful_gateway_costs_time_and_no_money,
+            the_two_ledgers_balance_after_everything,
         },
         orphans::{
             nothing_is_left_by_what_was_killed,

@@ -1,5 +1,5 @@
 //! How a Seatlock process starts, listens, reports and stops; the same in all
-//! three services, whose `main` is one call of [`run`].
+//! services, whose `main` is one call of [`run`].
 //!
 //! Must not know: seats, shows, any store.
 

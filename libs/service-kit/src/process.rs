@@ -1,4 +1,4 @@
-//! `main`, the same in all three services: parse, load and check the
+//! `main`, the same in all services: parse, load and check the
 //! configuration, telemetry, bind, build, run, drain with a deadline, exit code.
 
 use std::future::Future;

@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use courier::{Courier, Link, LinkError, Route};
 use http_body_util::BodyExt;
 use hyper::{Method, StatusCode};
 use seat_model::{BookingId, Code, PerformanceId, Plan, PlanId, Problem, ShowId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::courier::Courier;
 use crate::feed::ChangeFeed;
-use crate::link::{Link, LinkError};
 use crate::wire::{
     Acquire, AcquireToConfirm, Acquired, Answer, AtFence, BeginConfirm, BookedSeats, FreeSeats,
-    Freed, Moved, Operation, PerformanceCounts, PutShardMap, VersionedShardMap,
+    Freed, MAX_OPERATION_BYTES, MAX_OPERATIONS, Moved, OPERATIONS, Operation, PerformanceCounts,
+    PutShardMap, VersionedShardMap,
 };
 
 /// Where the instances are and how long to wait for one.
@@ -49,10 +49,18 @@ pub enum LockError {
 /// No instance is waited for longer than this to be connected.
 const LONGEST_CONNECT: Duration = Duration::from_millis(500);
 
+const ROUTE: Route = Route {
+    path: OPERATIONS,
+    max_operations: MAX_OPERATIONS,
+    max_operation_bytes: MAX_OPERATION_BYTES,
+    max_waiting: 16_384,
+    max_under_way: 64,
+};
+
 struct Instance {
     url: String,
     link: Arc<Link>,
-    courier: Courier,
+    courier: Courier<Answer>,
     /// Milliseconds after `born` until which it is passed over.
     away_until_ms: AtomicU64,
 }
@@ -79,7 +87,7 @@ impl LockClient {
             let url = url.trim_end_matches('/').to_owned();
             let link = Link::new(&url, connect).map_err(LockError::NotApplied)?;
             let link = Arc::new(link);
-            let courier = Courier::new(link.clone(), config.try_timeout);
+            let courier = Courier::new(link.clone(), ROUTE, config.try_timeout);
             Ok(Instance { url, link, courier, away_until_ms: AtomicU64::new(0) })
         };
         let instances = config.instances.iter().map(instance).collect::<Result<_, LockError>>()?;
@@ -166,6 +174,18 @@ impl LockClient {
     pub async fn free(&self, show: &ShowId, seats: &FreeSeats) -> Result<Freed, LockError> {
         match self.operate(show, Operation::Free(seats.clone())).await? {
             Answer::Freed(freed) => Ok(freed),
+            other => Err(misfit(&other)),
+        }
+    }
+
+    /// Whether etcd answers and has room for a confirm: asked before a payment
+    /// is authorised for one.
+    ///
+    /// # Errors
+    /// `NotApplied` where there is no room; see [`LockError`].
+    pub async fn room(&self, show: &ShowId) -> Result<(), LockError> {
+        match self.operate(show, Operation::Room).await? {
+            Answer::Room => Ok(()),
             other => Err(misfit(&other)),
         }
     }

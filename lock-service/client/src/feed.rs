@@ -1,10 +1,10 @@
 //! The change feed as a caller reads it.
 
 use bytes::Bytes;
+use courier::JsonLines;
 use futures_util::Stream;
 
 use crate::client::LockError;
-use crate::lines::JsonLines;
 use crate::wire::ChangeLine;
 
 /// The lines of a change feed.

@@ -4,10 +4,7 @@
 //! Must not know: etcd, the rules of holding, any other service.
 
 mod client;
-mod courier;
 mod feed;
-mod lines;
-mod link;
 pub mod wire;
 
 pub use client::{LockClient, LockClientConfig, LockError};

@@ -47,6 +47,9 @@ pub enum Operation {
     Free(FreeSeats),
     /// Looks at a booking's seats; answered [`Answer::Booking`].
     Booking(BookingId),
+    /// Asks whether etcd answers and has room for a confirm; answered
+    /// [`Answer::Room`], or a problem that says why not.
+    Room,
 }
 
 /// What became of an operation.
@@ -61,8 +64,16 @@ pub enum Answer {
     Freed(Freed),
     /// Of a look.
     Booking(Option<BookedSeats>),
+    /// There is room.
+    Room,
     /// No verdict.
     Problem(Problem),
+}
+
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
 }
 
 /// One line of the answer: which operation it is for, by its place in the

@@ -25,6 +25,16 @@ impl Engine {
             .read(|state| state.booking(booking).map(|seen| seen.booked(state.cell_epoch()))))
     }
 
+    /// Whether a confirm would be begun: refused here, it is refused before a
+    /// payment is authorised for it. Answered from what is known, without etcd.
+    ///
+    /// # Errors
+    /// `Unavailable` and `NoRoom`.
+    pub fn room_to_confirm(&self) -> Result<(), Fault> {
+        self.gate()?;
+        self.room()
+    }
+
     /// Bookings watched in `confirming`, unchanged, for at least so long. What
     /// is done about them compares, so the mirror need not have caught up.
     ///

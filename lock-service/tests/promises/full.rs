@@ -27,6 +27,7 @@ pub(crate) async fn a_full_etcd_refuses_the_new_and_recovers(_: Arc<World>) {
     let world = World::on(etcd, 1, &more).await;
     let (client, service) = (world.client(), &world.services[0]);
     let shards_revision = shards_revision(&client).await;
+    assert_eq!(client.room(&show()).await, Ok(()));
     let request = named("full", &["A1"]);
     let held = taken(client.acquire(&request).await);
     let other = taken(client.acquire(&named("full", &["A2"])).await);
@@ -49,6 +50,11 @@ pub(crate) async fn a_full_etcd_refuses_the_new_and_recovers(_: Arc<World>) {
     assert!(
         matches!(&refused, Err(LockError::NotApplied(why)) if why.contains("space")),
         "{refused:?}"
+    );
+    let room = client.room(&show()).await;
+    assert!(
+        matches!(&room, Err(LockError::NotApplied(why)) if why.contains("space")),
+        "told before anything is paid: {room:?}"
     );
     let seen = client.booking(&show(), held.booking).await.unwrap().unwrap();
     assert_eq!(seen.state, SeatState::Held, "nothing was changed");
@@ -82,5 +88,6 @@ pub(crate) async fn a_full_etcd_refuses_the_new_and_recovers(_: Arc<World>) {
         client.acquire(&named("full", &["A1"])).await.is_ok()
     })
     .await;
+    assert_eq!(client.room(&show()).await, Ok(()));
     assert!(service.metric("lock_etcd_alarm").await < 1.0);
 }

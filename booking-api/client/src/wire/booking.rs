@@ -49,7 +49,9 @@ pub struct Book {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
-    /// How to pay.
+    /// How to pay. The sandbox knows `tok_ok`, `tok_declined`, `tok_slow`
+    /// (3 s), `tok_unknown` (no answer, nothing authorised), `tok_lost`
+    /// (authorised, the answer lost) and `tok_twice` (answered twice).
     pub payment_token: String,
 }
 

@@ -12,7 +12,8 @@ pub use booking::{
 };
 pub use organise::{
     OrphanRule, PerformanceCreate, PerformanceCreated, PerformanceDeleted, PerformanceSales,
-    PlanImported, Sales, Show, ShowCreate, TierSales, TierSeats,
+    PlanImported, Sales, Settlement, Show, ShowCreate, StuckBooking, StuckBookings, TierSales,
+    TierSeats,
 };
 pub use webhook::{
     BookingEvent, Deliveries, Delivery, DeliveryState, EventTicket, Webhook, WebhookCreate,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use seat_model::{Currency, Money, PerformanceId, PlanId, ShowId, Timestamp};
+use seat_model::{BookingId, Currency, Money, PerformanceId, PlanId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The seats of one tier.
@@ -197,4 +197,46 @@ pub struct TierSales {
     /// ISO 4217.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub currency: Currency,
+}
+
+/// `GET /v1/admin/shows/{showId}/stuck`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StuckBookings {
+    /// At most 1,000, the longest stuck first.
+    pub stuck: Vec<StuckBooking>,
+}
+
+/// A booking whose payment the gateway refuses to settle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StuckBooking {
+    /// The booking.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub booking_id: BookingId,
+    /// What is due.
+    pub settlement: Settlement,
+    /// Why it was refused last.
+    pub reason: String,
+    /// How often it was refused.
+    pub attempts: u32,
+    /// Since when.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+    pub since: Timestamp,
+    /// When it is tried again.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+    pub retry_at: Timestamp,
+}
+
+/// What is due of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Settlement {
+    /// The money of a sale.
+    Capture,
+    /// What was paid for cancelled tickets.
+    Refund,
+    /// Letting go of the money of an aborted booking.
+    Void,
 }

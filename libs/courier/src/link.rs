@@ -27,7 +27,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Why there is no answer.
 #[derive(Debug, Clone)]
-pub(crate) enum LinkError {
+pub enum LinkError {
     /// It was certainly not sent.
     NotSent(String),
     /// It may have been.
@@ -37,7 +37,7 @@ pub(crate) enum LinkError {
 type Body = Full<Bytes>;
 
 /// All connections to one instance.
-pub(crate) struct Link {
+pub struct Link {
     authority: Authority,
     host: HeaderValue,
     connect_timeout: Duration,
@@ -54,7 +54,10 @@ struct Connection {
 
 impl Link {
     /// To an instance by its URL, such as `http://127.0.0.1:8200`.
-    pub(crate) fn new(url: &str, connect_timeout: Duration) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// When it is not an `http://` URL.
+    pub fn new(url: &str, connect_timeout: Duration) -> Result<Self, String> {
         let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
         let authority = match (uri.scheme_str(), uri.authority()) {
             (Some("http"), Some(authority)) => authority.clone(),
@@ -66,7 +69,10 @@ impl Link {
     }
 
     /// Sends a request and reads its whole answer.
-    pub(crate) async fn ask(
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn ask(
         &self,
         method: Method,
         path: &str,
@@ -80,7 +86,10 @@ impl Link {
     }
 
     /// Sends a request; the answer's body is read by whoever asked.
-    pub(crate) async fn send(
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub async fn send(
         &self,
         method: Method,
         path: &str,

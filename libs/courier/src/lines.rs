@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// The lines of an answer that is read as it comes.
-pub(crate) struct JsonLines {
+pub struct JsonLines {
     stream: std::pin::Pin<Box<dyn Stream<Item = hyper::Result<Bytes>> + Send>>,
     buffer: Vec<u8>,
     /// Where the next line begins in `buffer`.
@@ -17,7 +17,8 @@ pub(crate) struct JsonLines {
 }
 
 impl JsonLines {
-    pub(crate) fn new(stream: impl Stream<Item = hyper::Result<Bytes>> + Send + 'static) -> Self {
+    /// Of this stream.
+    pub fn new(stream: impl Stream<Item = hyper::Result<Bytes>> + Send + 'static) -> Self {
         Self { stream: Box::pin(stream), buffer: Vec::new(), start: 0 }
     }
 
@@ -25,7 +26,7 @@ impl JsonLines {
     ///
     /// # Errors
     /// When the connection broke or a line makes no sense.
-    pub(crate) async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, String> {
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, String> {
         let mut searched = self.start;
         loop {
             if let Some(at) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
