@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service_kit::run("PAYMENT_GATEWAY_", payment_gateway::start)
+    service_kit::run("PAYMENT_GATEWAY_", service_kit::Faults::NONE, payment_gateway::start)
 }

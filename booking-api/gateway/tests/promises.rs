@@ -1,5 +1,6 @@
 //! What the ledger promises its merchant: nothing is forgotten over a restart,
 //! nothing is done twice, and of a void and an authorise that race one wins.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
 use std::sync::Arc;

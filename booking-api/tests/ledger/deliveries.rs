@@ -83,7 +83,7 @@ pub(crate) async fn an_event_is_written_exactly_with_the_end_of_its_outbox_row(d
     let claimed = claim(&one.shard, "a").await;
     assert_eq!(seqs(&claimed), done);
     let accepted = ended(&claimed[0], DeliveryEnd::Accepted);
-    one.shard.settle_deliveries(&[accepted.clone()]).await.unwrap();
+    one.shard.settle_deliveries(std::slice::from_ref(&accepted)).await.unwrap();
     one.shard.settle_deliveries(&[accepted]).await.unwrap();
     other.shard.complete_outbox(&done, &late).await.unwrap();
     assert_eq!(database.number("SELECT COUNT(*) FROM webhook_delivery").await, 0);

@@ -313,8 +313,7 @@ pub(crate) async fn a_forgetful_gateway_costs_time_and_no_money(world: &World) {
         assert!(honest.contains(&code), "{}", answer.text());
         false
     };
-    let sold =
-        join_all((0..10).map(|number| buy(number))).await.into_iter().filter(|sold| *sold).count();
+    let sold = join_all((0..10).map(buy)).await.into_iter().filter(|sold| *sold).count();
     assert!(sold > 0, "somebody got through");
     world.misbehave(Faults::default()).await;
     let _sweeper = sweeper(world).await;

@@ -77,7 +77,7 @@ impl PlantedBugs {
     pub(crate) fn listed(&self) -> bool {
         let asked = std::env::args_os().skip(1).any(|argument| argument == "--list-planted-bugs");
         let describe = |bug: &&Bug| serde_json::json!({"name": bug.name, "what": bug.what.trim()});
-        let list: serde_json::Value = self.bugs.iter().map(|bug| describe(bug)).collect();
+        let list: serde_json::Value = self.bugs.iter().map(describe).collect();
         asked && writeln!(std::io::stdout(), "{list}").is_ok()
     }
 

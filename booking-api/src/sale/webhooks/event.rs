@@ -97,6 +97,7 @@ mod tests {
             direct: false,
             confirm_key: "k".into(),
             confirm_hash: "c".into(),
+            payment: "p".into(),
             currency: "EUR".into(),
             written_at: Timestamp::from_millis(500),
             tickets: tickets
