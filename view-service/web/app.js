@@ -1,7 +1,7 @@
 // Where we are: the address behind `#` says which page is shown. Everything shown
 // can be had again by asking, so a reload loses nothing but a choice.
 
-import { $, el, button, page, toast } from "./dom.js";
+import { $, el, button, page, toast, hush } from "./dom.js";
 import { token, forget, logIn, onChange, organises } from "./account.js";
 import { clock } from "./format.js";
 import { now } from "./api.js";
@@ -73,6 +73,7 @@ setInterval(held, 1000);
 // The address behind `#` is taken: the skip link moves the focus by hand.
 $(".skip").addEventListener("click", (event) => { event.preventDefault(); $("#main").focus(); });
 window.addEventListener("hashchange", () => {
+  hush();
   route();
   window.scrollTo(0, 0);
   $("#main").focus({ preventScroll: true });

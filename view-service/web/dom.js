@@ -58,6 +58,9 @@ export function toast(text, kind = "") {
   hiding = setTimeout(() => { place.className = ""; }, Math.max(5000, text.length * 90));
 }
 
+/** What was said belongs to the page one has left. */
+export const hush = () => { $("#toast").className = ""; };
+
 /** Asks before something is lost; true where the answer is yes. */
 export function sure({ title, text, yes, no = "No, keep it" }) {
   return new Promise((answer) => {

@@ -30,7 +30,7 @@ export async function evening(showId, performanceId) {
     return seats.state[i] === FREE ? "free" : seats.state[i] === HELD ? "held by somebody" : "sold";
   };
   const tier = (i) => seats.tiers[seats.tier[i]];
-  const say = (i, map) => [seats.label(i), tier(i), prices.get(tier(i)), ...seats.special(i), state(i, map)].filter(Boolean).join(", ");
+  const say = (i, map) => [seats.label(i), !seats.label(i).startsWith(`${tier(i)},`) && tier(i), prices.get(tier(i)), ...seats.special(i), state(i, map)].filter(Boolean).join(", ");
   const map = new SeatMap(seats, { say, pick: (i) => sale.pick(i) });
   const below = legend(map, performance.tiers);
   const live = el("div", { class: "live", role: "status" }, "connecting …");
@@ -47,6 +47,9 @@ export async function evening(showId, performanceId) {
       panel),
     dock);
 
+  // Where the panel is in sight, the dock would only repeat it.
+  const inSight = new IntersectionObserver(([entry]) => { dock.hidden = entry.isIntersecting; }, { rootMargin: "0px 0px -45% 0px" });
+  inSight.observe(panel);
   sale = new Sale({ show, performance, seats, map, panel, dock });
   const counted = () => {
     const byTier = seats.freeByTier();
@@ -70,5 +73,5 @@ export async function evening(showId, performanceId) {
       live.className = `live ${kind}`;
     },
   });
-  return () => { feed.end(); sale.end(); map.end(); below.end(); };
+  return () => { inSight.disconnect(); feed.end(); sale.end(); map.end(); below.end(); };
 }

@@ -1,6 +1,8 @@
 // What a problem of the API means, said to a person: what happened, what did
 // not, and what to do now.
 
+import { moment } from "./format.js";
+
 const WORDS = {
   sold_out: "Not that many seats are left there. Try fewer, or another category.",
   no_adjacent_seats: "There are not that many seats next to each other any more. Fewer seats may work, or allow them to be apart.",
@@ -31,7 +33,7 @@ export function words(problem, name = (guid) => guid) {
   }
   if (problem.code === "not_on_sale") {
     const from = problem.on_sale_at && new Date(problem.on_sale_at);
-    return from ? `The sale begins on ${from.toLocaleString()}.` : "The sale has not begun yet.";
+    return from ? `The sale begins on ${moment(from)}.` : "The sale has not begun yet.";
   }
   if (problem.code === "invalid_request" && problem.errors?.length) return problem.errors.map(fault).join("; ");
   return WORDS[problem.code] || problem.detail || problem.title || "Something went wrong.";

@@ -20,7 +20,8 @@ pub(crate) async fn a_service_that_dies_between_hold_and_pay_loses_nothing(
     house.cluster.kill("booking-api-0").await.expect("it is killed");
     calm.press("#pay").await;
     calm.reads(".panel h2", "You are going!").await;
-    calm.becomes("return document.querySelectorAll('.ticket:not(.gone)').length === 2", vec![]).await;
+    calm.becomes("return document.querySelectorAll('.ticket:not(.gone)').length === 2", vec![])
+        .await;
     calm.picture("13-paid-without-booking-api-0").await;
 
     // With nobody left it is said, and tried again until somebody is back.
@@ -53,7 +54,12 @@ pub(crate) async fn a_map_without_its_stream_says_so_and_comes_back(
     for name in ["view-service-0", "view-service-1"] {
         house.cluster.restart(name).await.expect("it comes back");
     }
-    watcher.becomes("const one = document.querySelector('.live'); return one.textContent === 'live'", vec![]).await;
+    watcher
+        .becomes(
+            "const one = document.querySelector('.live'); return one.textContent === 'live'",
+            vec![],
+        )
+        .await;
     let held = "const map = document.querySelector('.seats').seatMap; \
                 return map.seats.state[map.seats.byGuid.get('H-3')] === 1";
     watcher.becomes(held, vec![]).await;

@@ -155,9 +155,7 @@ impl Browser {
         eventually(PATIENCE, || async {
             let all = self.texts(css).await;
             let found = all.iter().find(|shown| shown.contains(words));
-            found.cloned().ok_or_else(|| {
-                format!("{css} does not say {words:?} but {all:?}")
-            })
+            found.cloned().ok_or_else(|| format!("{css} does not say {words:?} but {all:?}"))
         })
         .await
     }
@@ -173,7 +171,8 @@ impl Browser {
 
     /// What all matching elements show.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
-        let script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)";
+        let script =
+            "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)";
         let found = self.client.execute(script, vec![css.into()]).await.unwrap_or_default();
         let texts = found.as_array().cloned().unwrap_or_default();
         texts.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
@@ -190,7 +189,8 @@ impl Browser {
 
     /// Where a seat of the map is, in the window; the map comes close enough first.
     pub(crate) async fn seat(&self, guid: &str) -> (f64, f64) {
-        self.becomes("return Boolean(document.querySelector('.seats')?.seatMap?.ratio)", vec![]).await;
+        self.becomes("return Boolean(document.querySelector('.seats')?.seatMap?.ratio)", vec![])
+            .await;
         let near = "const map = document.querySelector('.seats').seatMap; \
                     const i = map.seats.byGuid.get(arguments[0]); map.reveal(i); \
                     document.querySelector('.seats').scrollIntoView({ block: 'center' });";

@@ -111,7 +111,8 @@ async fn the_calendar_file_is_right(browser: &Browser) {
         starts.trim().trim_end_matches('Z').parse().expect("a moment");
     let local = moment.in_tz("UTC").and_then(|utc| utc.in_tz("Europe/London")).expect("a zone");
     assert_eq!((local.hour(), local.minute()), (19, 30), "{text}");
-    for wanted in ["BEGIN:VEVENT", "SUMMARY:The Glass Orchard", "LOCATION:Old Exchange Theatre\\,"] {
+    for wanted in ["BEGIN:VEVENT", "SUMMARY:The Glass Orchard", "LOCATION:Old Exchange Theatre\\,"]
+    {
         assert!(text.contains(wanted), "{wanted} is not in {text}");
     }
     assert!(text.split("\r\n").all(|line| line.len() <= 75), "{text}");

@@ -28,7 +28,6 @@ const FLAGS: &[&str] = &[
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--no-proxy-server",
-    "--lang=en-GB",
     // Two pages side by side are both in front.
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
@@ -68,7 +67,7 @@ impl Driver {
         // "ChromeDriver was started successfully on port 41234."
         let port = tokio::time::timeout(START_WITHIN, async {
             while let Ok(Some(line)) = lines.next_line().await {
-                let port = line.split("on port ").nth(1);
+                let port = line.split("successfully on port ").nth(1);
                 let port = port.map(|rest| rest.trim_end_matches('.').trim().to_owned());
                 if let Some(port) = port.filter(|port| port.parse::<u16>().is_ok()) {
                     return Ok(port);
@@ -88,11 +87,13 @@ impl Driver {
         let mut flags: Vec<&str> = FLAGS.to_vec();
         let mut options = json!({"prefs": {
             "download.default_directory": downloads, "download.prompt_for_download": false,
+            // What the page takes for its reader's habits.
+            "intl.accept_languages": "en-GB",
         }});
         match screen {
-            Screen::Desk => flags.push("--window-size=1280,900"),
+            Screen::Desk => flags.push("--window-size=1280,1040"),
             Screen::Night => flags.extend([
-                "--window-size=1280,900",
+                "--window-size=1280,1040",
                 "--force-dark-mode",
                 "--force-prefers-reduced-motion",
             ]),

@@ -28,7 +28,8 @@ pub(crate) async fn an_evening_is_made_sold_and_deleted(house: &House, browsers:
     olga.reads("#plans .notice.bad", "was not imported").await;
     olga.reads(".faults", "Velvet").await;
     olga.picture("22-plan-with-faults").await;
-    olga.choose_file("#plan-file", &file("olga-cut.json", "{\"name\": \"Olga\",\n  \"zones\": [")).await;
+    olga.choose_file("#plan-file", &file("olga-cut.json", "{\"name\": \"Olga\",\n  \"zones\": ["))
+        .await;
     olga.reads("#plans .notice.bad", "not JSON").await;
     olga.choose_file("#plan-file", &good).await;
     olga.reads("#plans .notice", "is imported: 240 seats").await;
@@ -60,7 +61,8 @@ pub(crate) async fn an_evening_is_made_sold_and_deleted(house: &House, browsers:
     let sold = json!({"date": "2031-07-14", "location": "Vienna", "tier": "Premium", "quantity": 4,
         "confirm": true, "payment_token": "tok_ok"});
     buyer.post_once(format!("/v1/book/{show_id}"), sold).expect(201).await;
-    let held = json!({"date": "2031-07-14", "location": "Vienna", "tier": "Standard", "quantity": 3});
+    let held =
+        json!({"date": "2031-07-14", "location": "Vienna", "tier": "Standard", "quantity": 3});
     buyer.post_once(format!("/v1/book/{show_id}"), held).expect(201).await;
     olga.reads(".figures", "€56.00").await;
     olga.reads(".plot", "sold 4").await;

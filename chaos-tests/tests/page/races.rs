@@ -13,10 +13,7 @@ use crate::house::House;
 /// What the contract promises of a seat map, without the time a hold itself takes.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
-pub(crate) async fn the_loser_of_a_race_reads_clear_words(
-    house: &House,
-    browsers: &Browsers<'_>,
-) {
+pub(crate) async fn the_loser_of_a_race_reads_clear_words(house: &House, browsers: &Browsers<'_>) {
     let show = house.show("One Seat, Two People", json!({})).await;
     let (_, first) = house.customer("ada");
     let (_, second) = house.customer("bob");

@@ -63,8 +63,13 @@ pub(crate) async fn frames_of_a_large_house_are_reported(house: &House, browsers
         report += &format!(
             "{move_:>5}: frame every {:.1} ms (p50), {:.1} ms (p99); the page's own part {:.1} ms (p50), \
              {:.1} ms (p99); painted whole {} times, {:.1} ms each\n",
-            every(0.5), every(0.99), own(0.5), own(0.99), of["paints"],
-            of["paint_ms"].as_f64().unwrap_or_default() / of["paints"].as_f64().unwrap_or(1.0).max(1.0),
+            every(0.5),
+            every(0.99),
+            own(0.5),
+            own(0.99),
+            of["paints"],
+            of["paint_ms"].as_f64().unwrap_or_default()
+                / of["paints"].as_f64().unwrap_or(1.0).max(1.0),
         );
     }
     eprintln!("{report}");

@@ -83,6 +83,7 @@ export class SeatMap {
   repaint() {
     this.dirty = true;
     this.rows.update();
+    if (this.hovered >= 0) this.tip.textContent = this.say(this.hovered);
     this.draw();
   }
 
@@ -114,7 +115,7 @@ export class SeatMap {
     if (!which.length) return;
     const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
     for (const i of which) {
-      const air = this.seats.usual * 14;
+      const air = this.seats.usual * 22;
       box.left = Math.min(box.left, this.seats.x[i] - air);
       box.right = Math.max(box.right, this.seats.x[i] + air);
       box.top = Math.min(box.top, this.seats.y[i] - air);

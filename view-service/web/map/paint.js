@@ -188,6 +188,7 @@ function zoneLabels(context, seats, at, size, colours, ratio) {
   if (seats.zones.length < 2 || (!few && size >= LABELS)) return;
   context.textAlign = "center";
   context.textBaseline = "middle";
+  const written = [];
   for (const zone of seats.zones) {
     if (!zone.name || !zone.count) continue;
     const { left, top, right, bottom } = zone.box;
@@ -201,6 +202,9 @@ function zoneLabels(context, seats, at, size, colours, ratio) {
     const width = context.measureText(name).width + 10 * ratio;
     if (!few && (width > wide * 1.4 || high < 14 * ratio)) continue;
     const x = x0 + wide / 2, y = few ? y0 - 16 * ratio : y0 + high / 2;
+    // Floors above each other have the same middle: their names must not lie on each other.
+    if (written.some((other) => Math.abs(other.x - x) < (other.width + width) / 2 && Math.abs(other.y - y) < 18 * ratio)) continue;
+    written.push({ x, y, width });
     context.fillStyle = colours.card;
     context.globalAlpha = 0.86;
     context.beginPath();
@@ -230,8 +234,11 @@ function paintArea(context, area, colours) {
     context.globalAlpha = isDark() ? 0.3 : 0.75;
     context.fillStyle = area.color || colours.faint;
     context.fill();
-    if (area.border_color) { context.strokeStyle = area.border_color; context.lineWidth = 1; context.stroke(); }
     context.globalAlpha = 1;
+    // Pale areas would not be seen without an edge.
+    context.strokeStyle = area.border_color && area.border_color.toLowerCase() !== "#ffffff" ? area.border_color : colours.faint;
+    context.lineWidth = 1.2;
+    context.stroke();
   }
   if (area.text?.text) {
     context.fillStyle = isDark() ? colours.ink : area.text.color || "#3d4650";

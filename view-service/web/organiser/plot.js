@@ -2,9 +2,9 @@
 // dashes, named at their ends; the numbers themselves stand beside it.
 
 import { el, svg } from "../dom.js";
-import { count } from "../format.js";
+import { count, LOCALE } from "../format.js";
 
-const WIDE = 600, HIGH = 190, LEFT = 44, RIGHT = 70, TOP = 12, BELOW = 24;
+const WIDE = 780, HIGH = 200, LEFT = 44, RIGHT = 70, TOP = 12, BELOW = 24;
 
 /** A round number of at least `most`. */
 function ceiling(most) {
@@ -25,7 +25,7 @@ export function plot(points, total) {
   }).join(" ");
   const last = points.at(-1);
   const text = (at, words, props = {}) => svg("text", { x: at[0], y: at[1], ...props }, words);
-  const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const time = (at) => new Date(at).toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   // The two names must not lie on each other.
   const apart = Math.abs(y(last.sold) - y(last.held)) < 14;
   const heldAt = apart ? y(last.sold) + (last.held > last.sold ? -14 : 14) : y(last.held);

@@ -3,7 +3,7 @@
 
 import { el, button, page, waiting, toast, sure } from "../dom.js";
 import { ask, look } from "../api.js";
-import { moment, money, many, count, day, hour } from "../format.js";
+import { moment, money, many, count, day, hour, LOCALE } from "../format.js";
 import { tierColour } from "../map/colours.js";
 import { plot } from "./plot.js";
 import { newPerformance } from "./performance.js";
@@ -18,7 +18,7 @@ export async function showDesk(showId) {
   page("Organise", waiting());
   const path = `/v1/admin/shows/${encodeURIComponent(showId)}`;
   const history = new Map();
-  const seen = el("p", { class: "soft", role: "status" });
+  const seen = el("p", { class: "soft seen", role: "status" });
   const place = el("div", { id: "sales" });
   let show = { name: showId, performances: [] };
   let sales = { performances: [] };
@@ -38,7 +38,7 @@ export async function showDesk(showId) {
       points.push({ at: now, sold: sum(one.tiers, "sold"), held: sum(one.tiers, "held") });
       history.set(one.performance_id, points.slice(-MOST_POINTS));
     }
-    seen.textContent = `Live · ${new Date(now).toLocaleTimeString()}`;
+    seen.textContent = `Live · ${new Date(now).toLocaleTimeString(LOCALE)}`;
     draw();
   }
 

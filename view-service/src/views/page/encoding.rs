@@ -23,12 +23,8 @@ impl Encoded {
     pub(super) fn new(text: &str) -> Self {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         let gzip = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish());
-        let mut brotli = brotli::CompressorWriter::new(
-            Vec::new(),
-            BUFFER_BYTES,
-            BROTLI_LEVEL,
-            BROTLI_WINDOW,
-        );
+        let mut brotli =
+            brotli::CompressorWriter::new(Vec::new(), BUFFER_BYTES, BROTLI_LEVEL, BROTLI_WINDOW);
         let brotli =
             brotli.write_all(text.as_bytes()).and_then(|()| brotli.flush()).map(|()| brotli);
         // What does not get smaller is sent as it is.
