@@ -171,8 +171,7 @@ impl Browser {
 
     /// What all matching elements show.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
-        let script =
-            "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)";
+        let script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText ?? one.textContent)";
         let found = self.client.execute(script, vec![css.into()]).await.unwrap_or_default();
         let texts = found.as_array().cloned().unwrap_or_default();
         texts.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
@@ -199,17 +198,13 @@ impl Browser {
         let place = "const map = document.querySelector('.seats').seatMap; \
                      const box = map.canvas.getBoundingClientRect(); \
                      const [x, y] = map.placeOf(arguments[0]); return [box.left + x, box.top + y]";
-        let mut last = Value::Null;
-        eventually(PATIENCE, || {
-            let before = last.clone();
-            let now = self.script(place, vec![guid.into()]);
-            let last = &mut last;
-            async move {
-                let now = now.await;
-                *last = now.clone();
-                let point = |n: usize| now[n].as_f64().unwrap_or_default();
-                if now == before { Ok((point(0), point(1))) } else { Err(format!("moving: {now}")) }
-            }
+        let last = Mutex::new(Value::Null);
+        eventually(PATIENCE, || async {
+            let now = self.script(place, vec![guid.into()]).await;
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = std::mem::replace(&mut *last, now.clone());
+            let point = |n: usize| now[n].as_f64().unwrap_or_default();
+            if now == before { Ok((point(0), point(1))) } else { Err(format!("moving: {now}")) }
         })
         .await
     }

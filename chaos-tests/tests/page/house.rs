@@ -26,7 +26,6 @@ pub(crate) struct House {
 /// A show with one performance.
 pub(crate) struct Show {
     pub(crate) show_id: String,
-    pub(crate) name: String,
     performance_id: String,
 }
 
@@ -100,7 +99,7 @@ impl House {
             if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
         })
         .await;
-        Show { show_id, name: name.to_owned(), performance_id }
+        Show { show_id, performance_id }
     }
 }
 

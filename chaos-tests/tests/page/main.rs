@@ -50,9 +50,6 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     let runtime = Runtime::new().expect("a runtime");
     let handle = runtime.handle().clone();
-    if arguments.list {
-        return ExitCode::SUCCESS;
-    }
     let house = match runtime.block_on(open()) {
         Ok(house) => Arc::new(house),
         Err(error) => {
@@ -93,7 +90,13 @@ async fn open() -> Result<House, String> {
     }
     let topology = Topology::new("page-test", Profile::Ha);
     let cluster = StartedCluster::up(topology).await.map_err(|error| error.to_string())?;
-    House::open(cluster).await
+    let opened = House::open(cluster).await;
+    if opened.is_err()
+        && let Ok(left) = StartedCluster::attach(None, "page-test")
+    {
+        left.down(true).await.map_err(|error| error.to_string())?;
+    }
+    opened
 }
 
 fn side_by_side(house: &Arc<House>, runtime: &Handle) -> Vec<Trial> {

@@ -44,8 +44,8 @@ pub(crate) async fn an_evening_is_made_sold_and_deleted(house: &House, browsers:
     olga.write("[name=venue]", "Kino am Ring").await;
     olga.set("[name=starts]", "2031-07-14T20:30").await;
     olga.write("[name=time_zone]", "Europe/Vienna").await;
-    olga.press("[name=plan_id]").await;
     let choose = "const plan = document.querySelector('[name=plan_id]'); \
+                  plan.dispatchEvent(new Event('focus')); \
                   plan.value = [...plan.options].find((one) => one.text.includes('Olga')).value; \
                   plan.dispatchEvent(new Event('change'));";
     olga.script(choose, vec![]).await;
