@@ -25,7 +25,7 @@ function keep(plan) {
 /** Where a text stops being JSON, as people count lines. */
 function syntax(text, error) {
   const at = Number(/position (\d+)/.exec(error.message)?.[1]);
-  if (!Number.isFinite(at)) return error.message;
+  if (!Number.isFinite(at)) return `This is not JSON: ${error.message}.`;
   const before = text.slice(0, at).split("\n");
   return `This is not JSON: line ${before.length}, column ${before.at(-1).length + 1}. ${error.message}`;
 }
@@ -42,7 +42,13 @@ export function importing() {
   const element = el("section", { class: "card", id: "plans" }, el("h2", {}, "Import a seating plan"), drop, result);
   const end = () => map?.end();
 
+  // What came of it may lie below what is seen.
   async function take(file) {
+    await read(file);
+    result.scrollIntoView({ block: "nearest" });
+  }
+
+  async function read(file) {
     end();
     map = undefined;
     if (file.size > MOST_BYTES) return toast("That file is larger than 8 MiB.", "bad");

@@ -34,5 +34,6 @@ export function plot(points, total) {
     text([LEFT, HIGH - 6], time(from)), text([WIDE - RIGHT, HIGH - 6], time(to), { "text-anchor": "end" }),
     svg("path", { class: "line", d: path("held"), stroke: "var(--mine)", "stroke-dasharray": "5 4" }),
     svg("path", { class: "line", d: path("sold"), stroke: "var(--accent)" }),
+    ["held", "sold"].map((what) => svg("circle", { cx: x(last.at), cy: y(last[what]), r: 3, fill: what === "sold" ? "var(--accent)" : "var(--mine)" })),
     text([x(last.at) + 8, y(last.sold) + 4], `sold ${count(last.sold)}`), text([x(last.at) + 8, heldAt + 4], `held ${count(last.held)}`)));
 }
