@@ -203,7 +203,8 @@ impl Browser {
             let now = self.script(place, vec![guid.into()]).await;
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             let before = std::mem::replace(&mut *last, now.clone());
-            let point = |n: usize| now[n].as_f64().unwrap_or_default();
+            // Pointers move in whole pixels.
+            let point = |n: usize| now[n].as_f64().unwrap_or_default().round();
             if now == before { Ok((point(0), point(1))) } else { Err(format!("moving: {now}")) }
         })
         .await
@@ -237,7 +238,8 @@ impl Browser {
             vec![],
         );
         let middle = middle.await;
-        let (x, y) = (middle[0].as_f64().unwrap_or(0.0), middle[1].as_f64().unwrap_or(0.0));
+        let (x, y) =
+            (middle[0].as_f64().unwrap_or(0.0).round(), middle[1].as_f64().unwrap_or(0.0).round());
         let finger = |name: &str, side: f64| {
             TouchActions::new(name.to_owned())
                 .then(PointerAction::MoveTo { duration: None, x: x + side * from, y })
