@@ -28,7 +28,7 @@ impl Stage {
     pub(crate) async fn start(options: &Options, others: &[NodeKind]) -> Result<Self, Failure> {
         let mut kinds = vec![NodeKind::Etcd, NodeKind::LockService];
         kinds.extend(others);
-        let mut topology = Topology::new(&options.tag, Profile::Ha).only(&kinds);
+        let mut topology = Topology::new(&options.tag, Profile::Ha).only(|kind| kinds.contains(&kind));
         topology.set_count(NodeKind::Etcd, options.etcd_members.into());
         topology.set_count(NodeKind::LockService, options.lock_services.into());
         for kind in others {
