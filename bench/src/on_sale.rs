@@ -139,7 +139,7 @@ impl Bench<'_> {
         let rush = Rush { orders: crowd.buyers, at_once: connections as usize };
         let rushed = rush.run(&holder, &self.stage.processes()?).await?;
         let holder = Arc::into_inner(holder).ok_or("a buyer is still there")?;
-        let receipts = holder.into_receipts().await;
+        let receipts = holder.into_receipts();
         let stored = self.table.taken(n).await?;
         Ok(Sold { rushed, orders, receipts, stored, conflicts: 0.0 })
     }

@@ -2,6 +2,7 @@
 //! best settings.
 
 mod lease_lock;
+mod lines;
 mod members;
 mod plain_put;
 mod skip_locked;
