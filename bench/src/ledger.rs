@@ -15,7 +15,7 @@ use crate::Failure;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Payments of the gateway read at once, and how long a page may take.
-const GATEWAY_PAGE: u32 = 500;
+const GATEWAY_PAGE: usize = 500;
 const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Emptied after each round. What tells where shows live stays.
