@@ -178,7 +178,10 @@ impl Sale {
             let (taken, row) = tokio::join!(self.take(wanted, None), self.glance_at_row(show, id));
             let taken = taken?;
             if let Some(row) = row {
-                if let Acquired::Taken { seats } = &taken {
+                // Just taken, or left by one that died before it gave them back.
+                if let Acquired::Taken { seats } | Acquired::Replay { seats } = &taken
+                    && seats.state == SeatState::Held
+                {
                     self.give_back(seats).await;
                 }
                 return Ok(Taken::Row(row));

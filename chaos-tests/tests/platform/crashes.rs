@@ -225,7 +225,7 @@ pub(crate) async fn sound_programs_have_no_fail_points(world: &World) {
             program.windows(text.len()).any(|window| window == text.as_bytes())
         };
         let mut words: Vec<String> = listed(kind).into_values().collect();
-        words.extend(["FAILPOINTS", "PLANTED_BUGS", "/fail-points"].map(str::to_owned));
+        words.extend(["FAILPOINTS", "--list-planted-bugs", "/fail-points"].map(str::to_owned));
         for word in words {
             assert!(has(&faulty, &word), "the faulty {kind} does not say {word:?}");
             assert!(!has(&program, &word), "the sound {kind} says {word:?}");
@@ -254,43 +254,6 @@ pub(crate) async fn an_acknowledgement_before_the_commit_is_noticed(world: &Worl
     let verdict = settles(&travel, &pair.api).await;
     let breach = verdict.expect_err("the judge passes a lost booking");
     assert!(breach.contains("INV-2"), "{breach}");
-}
-
-/// Nor one whose reconciler deletes without a compare: it comes late, when the
-/// seats have been given up by another and bought by somebody else.
-pub(crate) async fn a_reconciler_that_deletes_blindly_is_noticed(world: &World) {
-    let travel = Travel::prepare(world, Journey::LeftConfirming).await.expect("prepared");
-    let bug = [("PLANTED_BUGS", "reconciler-deletes-blindly")];
-    let pair = Pair::start(world, &travel, NodeKind::LockService, &bug).await.expect("started");
-    pair.arm(travel.journey).await.expect("armed");
-    let admin = pair.lock_service.as_ref().expect("its own").admin.clone();
-    // The hold, the pinning; the abort waits.
-    admin.arm("batch-sending", "2*off->1*pause(8000)").await.expect("armed");
-    let (show, watched) = (&travel.show, pair.watched());
-    let judged = async {
-        let mut order = travel.parties[0].body.clone();
-        order["confirm"] = json!(true);
-        order["payment_token"] = json!("tok_ok");
-        let next = world.customer("next");
-        eventually(Duration::from_secs(15), || async {
-            if admin.reached("batch-sending").await? < 3 {
-                return Err("nothing is aborted yet".to_owned());
-            }
-            let answer = next.post_once(show.book_path(), order.clone()).send().await;
-            if answer.status == 201 { Ok(()) } else { Err(answer.text()) }
-        })
-        .await;
-        eventually(Duration::from_secs(15), || async {
-            let answered = admin.reached("batch-answered").await?;
-            if answered < 3 { Err(format!("{answered} batches are answered")) } else { Ok(()) }
-        })
-        .await;
-        books::in_order_within(world, show, Duration::from_secs(3)).await
-    };
-    let going = travel.go(&pair.api.url, "", &watched);
-    let (verdict, ()) = tokio::join!(judged, going);
-    let breach = verdict.expect_err("the judge passes a freed seat that is sold");
-    assert!(breach.contains("INV-6"), "{breach}");
 }
 
 pub(crate) async fn a_dying_lock_service_loses_nobodys_seat(world: &World) {

@@ -208,7 +208,6 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
         crashes::{
             every_fail_point_killed_once, sound_programs_have_no_fail_points,
             an_acknowledgement_before_the_commit_is_noticed,
-            a_reconciler_that_deletes_blindly_is_noticed,
             a_dying_lock_service_loses_nobodys_seat,
         },
         money::{
