@@ -14,7 +14,6 @@ use local_cluster::{NodeKind, service};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::books;
 use crate::extra::Extra;
 use crate::journeys::{Journey, Travel, Watched};
 use crate::settled::settles;

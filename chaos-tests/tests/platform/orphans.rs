@@ -153,8 +153,6 @@ pub(crate) async fn a_lost_tail_of_a_shard_is_written_again_from_etcd(world: &Wo
         assert_eq!(again[what], booking[what], "{what} of {again}");
     }
     assert_eq!(again["tickets"].as_array().map(Vec::len), Some(2), "INV-2");
-    buyer.delete(show.booking_path(&booking)).expect(200).await;
-    world.seats_become(&show, json!({})).await;
 }
 
 pub(crate) async fn a_shards_rows_are_mended_from_what_agrees(world: &World) {
