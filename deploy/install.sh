@@ -2,11 +2,22 @@
 # Installs what building and running Seatlock needs on Debian and Ubuntu, says
 # what it installs, and starts no system service: the packages bring services
 # of their own, and those are for other people. `--check` only says what is
-# missing (exit 1) and the line that installs it.
+# missing (exit 1) and the line that installs it. `--tests` adds what only
+# `./seatlock test` needs: a browser to look at the page with.
 set -euo pipefail
 
 # Servers are in folders that are not on the path of an ordinary user.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+check=
+tests=
+for argument in "$@"; do
+  case $argument in
+    --check) check=1 ;;
+    --tests) tests=1 ;;
+    *) echo "seatlock: install.sh knows --check and --tests, not $argument" >&2 && exit 2 ;;
+  esac
+done
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -28,6 +39,14 @@ missing() {
   have setsid || echo util-linux
   # A performance's date is its venue's.
   [ -e /usr/share/zoneinfo/Europe/Berlin ] || echo tzdata
+  [ -z "$tests" ] || missing_browser
+}
+
+# A browser without the letters of a page draws boxes.
+missing_browser() {
+  have chromium || echo chromium
+  have chromedriver || echo chromium-driver
+  compgen -G '/usr/share/fonts/truetype/*/*.ttf' >/dev/null || echo fonts-dejavu-core
 }
 
 # The first of some names that this release knows.
@@ -46,11 +65,11 @@ known() {
 
 wanted=$(missing)
 if [ -z "$wanted" ]; then
-  [ "${1-}" != --check ] || echo 'everything is installed'
+  [ -z "$check" ] || echo 'everything is installed'
   exit 0
 fi
 plain=$(sed 's/|.*//' <<<"$wanted" | tr '\n' ' ')
-if [ "${1-}" = --check ]; then
+if [ -n "$check" ]; then
   echo "missing: $plain"
   echo "install with: apt-get install $plain"
   exit 1

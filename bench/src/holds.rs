@@ -14,7 +14,7 @@ use crate::orders::Orders;
 use crate::ours::ThroughLockService;
 use crate::peers::{self, LeaseLock, Members, Placement, PlainPut};
 use crate::report::table::figure;
-use crate::report::{PerProcess, Report, Row, Target};
+use crate::report::{Report, Row, Target};
 use crate::stage::Stage;
 use crate::truth::{SEATS, Truth};
 
@@ -233,28 +233,10 @@ fn add_rows(system: System, rounds: &[Round], callers: u32, setting: &str, repor
         (format!("{callers} callers"), |round| &round.closed),
         ("half of that, open loop".to_owned(), |round| &round.open),
     ];
+    let note = format!("connections: {setting}; {} bytes of etcd a hold", figure(bytes));
     for (load, part) in ways {
-        let per_second = over(rounds, |round| part(round).per_second);
-        let distance = |round: &&Round| (part(round).per_second - per_second).abs();
-        let middle = rounds.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        let used = middle.map(|round| {
-            let measured = part(round);
-            #[expect(clippy::cast_precision_loss, reason = "far below 2^52 orders")]
-            let orders = measured.latency.count() as f64;
-            PerProcess::of(measured.used.clone(), orders)
-        });
-        report.rows.push(Row {
-            bench: BENCH.to_owned(),
-            load,
-            system: system.name().to_owned(),
-            ops_per_s: per_second,
-            p50_ms: over(rounds, |round| part(round).latency.quantile_ms(0.5)),
-            p99_ms: over(rounds, |round| part(round).latency.quantile_ms(0.99)),
-            valid,
-            rounds: rounds.iter().map(|round| part(round).per_second).collect(),
-            note: format!("connections: {setting}; {} bytes of etcd a hold", figure(bytes)),
-            used: used.unwrap_or_default(),
-        });
+        let rounds: Vec<&Measured> = rounds.iter().map(part).collect();
+        report.rows.push(Row::of(BENCH, &load, system.name(), valid, &rounds, &note));
     }
 }
 

@@ -4,12 +4,15 @@
 //! is measured is each benchmark's own affair.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what it is for")]
 
+mod bookings;
 mod checks;
 mod clock;
 mod hall;
 mod holds;
 mod hot_seat;
+mod http;
 mod leader;
+mod ledger;
 mod load;
 mod machine;
 mod on_sale;
@@ -35,10 +38,33 @@ use crate::stage::Stage;
 /// Anything that ends a run with a message.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// As in the services: the peer's front is to be as fast as it can be.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(peers::front::ARGUMENT) {
+        return be_the_front();
+    }
+    measure()
+}
+
+/// The peer's front, on all cores like booking-api.
+#[tokio::main]
+async fn be_the_front() -> ExitCode {
+    match peers::front::serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the peer's front: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// One thread generates all load: on a small machine it competes with what it
 /// measures, and a second thread would only add hand-overs between the two.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+async fn measure() -> ExitCode {
     let options = Options::parse();
     let mut report = Report::new(machine::look(), machine::versions());
     let outcome = match interrupted() {
@@ -80,6 +106,7 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), Failure> {
             Benchmark::HotSeat => hot_seat::run(options, report).await?,
             Benchmark::OnSale => on_sale::run(options, report).await?,
             Benchmark::Scale => scale::run(options, report).await?,
+            Benchmark::Bookings => bookings::run(options, report).await?,
             Benchmark::Leader => leader::run(options, report).await?,
         }
     }

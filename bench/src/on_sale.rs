@@ -12,7 +12,7 @@ use crate::checks::{Sale, check_sale};
 use crate::hall;
 use crate::load::{Rush, Rushed, median};
 use crate::options::Options;
-use crate::orders::Orders;
+use crate::orders::{Orders, TIER};
 use crate::ours::{Receipt, ThroughLockService};
 use crate::peers::{SeatTable, SkipLocked};
 use crate::report::table::figure;
@@ -139,7 +139,7 @@ impl Bench<'_> {
         let rush = Rush { orders: crowd.buyers, at_once: connections as usize };
         let rushed = rush.run(&holder, &self.stage.processes()?).await?;
         let holder = Arc::into_inner(holder).ok_or("a buyer is still there")?;
-        let receipts = holder.into_receipts().await;
+        let receipts = holder.into_receipts();
         let stored = self.table.taken(n).await?;
         Ok(Sold { rushed, orders, receipts, stored, conflicts: 0.0 })
     }
@@ -155,7 +155,7 @@ impl Bench<'_> {
         let orders = Orders::new(&format!("sale{n}"), 1)?.picking(plan.clone(), EACH);
         let clients = self.stage.lock_clients(clients)?;
         for client in &clients {
-            client.put_plan(orders.show(), &plan, &hall::plan(crowd.seats)?).await?;
+            client.put_plan(orders.show(), &plan, &hall::plan(&[(TIER, crowd.seats)])?).await?;
         }
         let before = self.stage.lock_metric("lock_pick_conflicts_total").await?;
         let holder = Arc::new(ThroughLockService::keeping_receipts(clients, orders.clone()));

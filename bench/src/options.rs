@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Instances of lock-service.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=8))]
     pub(crate) lock_services: u16,
+    /// bookings: instances of booking-api, and as many of the peer's front.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=8))]
+    pub(crate) booking_apis: u16,
     /// Rounds; systems take turns in each, and the median counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=99))]
     pub(crate) rounds: u16,
@@ -70,6 +73,8 @@ pub(crate) enum Benchmark {
     OnSale,
     /// A million live holds beside a thousand; many that run out at once.
     Scale,
+    /// Hold and confirm through booking-api, beside plain MySQL.
+    Bookings,
     /// etcd's leader is killed under load.
     Leader,
 }

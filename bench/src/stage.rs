@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use local_cluster::{
-    ClusterError, NodeKind, Profile, StartedCluster, StateError, Topology, service,
+    ClusterError, NodeKind, Profile, Role, StartedCluster, StateError, Topology, service,
 };
 use lock_service_client::{LockClient, LockClientConfig};
 
@@ -26,13 +26,23 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts etcd and lock-service, and one node of each of the others.
     pub(crate) async fn start(options: &Options, others: &[NodeKind]) -> Result<Self, Failure> {
+        let others: Vec<_> = others.iter().map(|kind| (*kind, 1)).collect();
+        Self::start_with(options, &others).await
+    }
+
+    /// Starts etcd and lock-service, and so many nodes of the others.
+    pub(crate) async fn start_with(
+        options: &Options,
+        others: &[(NodeKind, usize)],
+    ) -> Result<Self, Failure> {
         let mut kinds = vec![NodeKind::Etcd, NodeKind::LockService];
-        kinds.extend(others);
-        let mut topology = Topology::new(&options.tag, Profile::Ha).only(&kinds);
+        kinds.extend(others.iter().map(|(kind, _)| kind));
+        let mut topology =
+            Topology::new(&options.tag, Profile::Ha).only(|kind| kinds.contains(&kind));
         topology.set_count(NodeKind::Etcd, options.etcd_members.into());
         topology.set_count(NodeKind::LockService, options.lock_services.into());
-        for kind in others {
-            topology.set_count(*kind, 1);
+        for (kind, count) in others {
+            topology.set_count(*kind, *count);
         }
         topology.home.clone_from(&options.home);
         topology.etcd_program.clone_from(&options.etcd);
@@ -82,6 +92,12 @@ impl Stage {
         Ok(self.cluster.database_admin_url(node)?)
     }
 
+    /// Where the payment gateway is.
+    pub(crate) fn gateway_url(&self) -> Result<String, Failure> {
+        let url = self.cluster.service_urls(NodeKind::PaymentGateway).into_iter().next();
+        url.ok_or_else(|| "there is no payment gateway".into())
+    }
+
     /// A metric of lock-service, summed over its labels and instances.
     pub(crate) async fn lock_metric(&self, name: &str) -> Result<f64, Failure> {
         let mut sum = 0.0;
@@ -97,22 +113,53 @@ impl Stage {
 
     /// Takes lock-service away.
     pub(crate) async fn without_lock_service(&self) -> Result<(), Failure> {
+        self.without(&[NodeKind::LockService]).await
+    }
+
+    /// Brings lock-service back and returns when it is ready.
+    pub(crate) async fn with_lock_service(&self) -> Result<(), Failure> {
+        self.with(&[NodeKind::LockService]).await
+    }
+
+    /// Takes all nodes of some kinds away.
+    pub(crate) async fn without(&self, kinds: &[NodeKind]) -> Result<(), Failure> {
         for node in self.cluster.nodes()? {
-            if node.kind == NodeKind::LockService && node.pid.is_some() {
+            if kinds.contains(&node.kind) && node.pid.is_some() {
                 self.cluster.kill(&node.name).await?;
             }
         }
         Ok(())
     }
 
-    /// Brings lock-service back and returns when it is ready.
-    pub(crate) async fn with_lock_service(&self) -> Result<(), Failure> {
+    /// Brings them back, in the order of their kinds, and returns when they are
+    /// ready.
+    pub(crate) async fn with(&self, kinds: &[NodeKind]) -> Result<(), Failure> {
         for node in self.cluster.nodes()? {
-            if node.kind == NodeKind::LockService && node.pid.is_none() {
+            if kinds.contains(&node.kind) && node.pid.is_none() {
                 self.cluster.restart(&node.name).await?;
             }
         }
         Ok(())
+    }
+
+    /// Where the instances of booking-api are, past the load balancer.
+    pub(crate) fn booking_urls(&self) -> Vec<String> {
+        self.cluster.service_urls(NodeKind::BookingApi)
+    }
+
+    /// Where the load balancer is.
+    pub(crate) fn base_url(&self) -> String {
+        self.cluster.base_url()
+    }
+
+    /// A bearer token.
+    pub(crate) fn token(&self, user: &str, role: Role, ttl: Duration) -> Result<String, Failure> {
+        Ok(self.cluster.mint_token(user, role, ttl)?)
+    }
+
+    /// What tokens are signed with.
+    pub(crate) fn jwt_secret(&self) -> &str {
+        &self.cluster.secrets().jwt
     }
 
     /// Kills the etcd member with this client URL and names its node.

@@ -8,6 +8,7 @@ use etcd_client::{
     Client, CompactionOptions, ConnectOptions, DeleteOptions, EventType, GetOptions, KvClient,
     WatchFilterType, WatchOptions,
 };
+use seat_model::SeatState;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -35,6 +36,8 @@ pub(crate) struct Found {
     pub(crate) seat: String,
     /// The booking in its value.
     pub(crate) booking: String,
+    /// What its value says it is; only lock-service's says so.
+    pub(crate) state: Option<SeatState>,
     /// The deadline in its value, in milliseconds since the epoch; only lock-service writes one.
     pub(crate) deadline_ms: Option<i64>,
     /// The lease it is on; 0 without.
@@ -48,6 +51,8 @@ pub(crate) struct Found {
 /// The part of lock-service's record that the checks look at.
 #[derive(Deserialize)]
 struct SeatValue {
+    #[serde(rename = "s")]
+    state: SeatState,
     #[serde(rename = "b")]
     booking: String,
     #[serde(rename = "d")]
@@ -253,16 +258,17 @@ fn read(kv: &etcd_client::KeyValue) -> Result<Found, Failure> {
         .or_else(|| key.strip_prefix(peers::PREFIX))
         .and_then(|rest| rest.split_once('/'))
         .ok_or_else(|| format!("{key} is no seat's key"))?;
-    let (booking, deadline_ms) = if ours.is_some() {
+    let (booking, state, deadline_ms) = if ours.is_some() {
         let value: SeatValue = serde_json::from_slice(kv.value())?;
-        (value.booking, Some(value.deadline_ms))
+        (value.booking, Some(value.state), Some(value.deadline_ms))
     } else {
-        (kv.value_str()?.to_owned(), None)
+        (kv.value_str()?.to_owned(), None, None)
     };
     Ok(Found {
         performance: performance.to_owned(),
         seat: seat.to_owned(),
         booking,
+        state,
         deadline_ms,
         lease: kv.lease(),
         revision: kv.mod_revision(),

@@ -76,3 +76,20 @@ fn the_hot_seat_has_one_winner_in_every_system() {
     }
     assert_eq!(targets(&report), ["P4"]);
 }
+
+#[test]
+fn bookings_are_measured_beside_the_peer_behind_http_and_bare() {
+    let report = run("bookings", &[]);
+    let systems = systems(&report);
+    let all = [
+        "booking-api",
+        "booking-api behind the load balancer",
+        "SKIP LOCKED behind HTTP",
+        "SKIP LOCKED bare",
+    ];
+    for system in all {
+        let rows = systems.iter().filter(|row| **row == ("bookings", system)).count();
+        assert_eq!(rows, 4, "{system} is asked in one call and in two, at two loads");
+    }
+    assert_eq!(targets(&report), ["P3a", "P3b", "P3a", "P3b"]);
+}

@@ -21,6 +21,8 @@ pub struct Tool {
     pub package: &'static str,
     /// Whether only building needs it.
     pub for_building: bool,
+    /// Whether only `./seatlock test` needs it.
+    pub for_tests: bool,
 }
 
 /// etcd.
@@ -49,13 +51,32 @@ pub const PROTOC: Tool = Tool {
 /// A C compiler, for the cryptography.
 pub const CC: Tool =
     Tool { for_building: true, ..tool("C compiler", &["cc"], "--version", "gcc libc6-dev") };
+/// The browser that looks at the page in tests.
+pub const CHROMIUM: Tool =
+    Tool { for_tests: true, ..tool("Chromium", &["chromium"], "--version", "chromium") };
+/// What drives it.
+pub const CHROMEDRIVER: Tool = Tool {
+    for_tests: true,
+    ..tool("chromedriver", &["chromedriver"], "--version", "chromium-driver")
+};
 /// The Rust toolchain.
 pub const CARGO: Tool =
     Tool { for_building: true, ..tool("Rust toolchain", &["cargo"], "--version", "rustup.rs") };
 
 /// Everything `doctor` looks for.
-pub const ALL: [Tool; 9] =
-    [ETCD, MARIADB, MARIADB_INSTALL, REDIS, HAPROXY, PROMETHEUS, PROTOC, CC, CARGO];
+pub const ALL: [Tool; 11] = [
+    ETCD,
+    MARIADB,
+    MARIADB_INSTALL,
+    REDIS,
+    HAPROXY,
+    PROMETHEUS,
+    PROTOC,
+    CC,
+    CARGO,
+    CHROMIUM,
+    CHROMEDRIVER,
+];
 
 const fn tool(
     name: &'static str,
@@ -63,7 +84,7 @@ const fn tool(
     version_arg: &'static str,
     package: &'static str,
 ) -> Tool {
-    Tool { name, files, version_arg, package, for_building: false }
+    Tool { name, files, version_arg, package, for_building: false, for_tests: false }
 }
 
 impl Tool {

@@ -234,17 +234,10 @@ impl Topology {
         topology
     }
 
-    /// Without services, load balancer and Prometheus.
+    /// Only the nodes of some kinds.
     #[must_use]
-    pub fn only_stores(mut self) -> Self {
-        self.nodes.retain(|node| node.kind.is_store());
-        self
-    }
-
-    /// Only the nodes of these kinds: what is not measured costs no processor time.
-    #[must_use]
-    pub fn only(mut self, kinds: &[NodeKind]) -> Self {
-        self.nodes.retain(|node| kinds.contains(&node.kind));
+    pub fn only(mut self, wanted: impl Fn(NodeKind) -> bool) -> Self {
+        self.nodes.retain(|node| wanted(node.kind));
         self
     }
 
@@ -333,7 +326,7 @@ mod tests {
         assert_eq!(tiny.of_kind(NodeKind::Etcd).count(), 1);
         assert_eq!(tiny.of_kind(NodeKind::BookingApi).count(), 1);
         assert_eq!(
-            names(&tiny.only_stores()),
+            names(&tiny.only(NodeKind::is_store)),
             ["etcd-0", "shard-0", "shard-1", "catalogue", "catalogue-replica", "redis"]
         );
     }

@@ -117,6 +117,7 @@ mod tests {
             performance: performance.to_string(),
             seat,
             booking: orders.booking(n).to_string(),
+            state: None,
             deadline_ms: Some(60_000),
             lease: 7,
             revision: 100,

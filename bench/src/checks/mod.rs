@@ -1,10 +1,12 @@
 //! Whether results are results: what was answered, held against what is in the
 //! store. Pure: must not know how either was come by.
 
+mod bookings;
 mod holds;
 mod sale;
 mod winner;
 
+pub(crate) use bookings::{Behind, Books, check_behind, check_bookings};
 pub(crate) use holds::{Store, check_holds};
 pub(crate) use sale::{Sale, check_sale};
 use serde::Serialize;

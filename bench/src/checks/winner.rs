@@ -56,6 +56,7 @@ mod tests {
             performance: "hot-p0".to_owned(),
             seat: "S-0".to_owned(),
             booking: orders.booking(1).to_string(),
+            state: None,
             deadline_ms: None,
             lease: 4,
             revision: 9,

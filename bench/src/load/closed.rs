@@ -2,14 +2,15 @@
 //! answered. Finds the throughput; its latencies are those of a system driven
 //! to its limit.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{History, Holder, Latency, Measured, Outcome};
+use super::tally::Tally;
+use super::{Holder, Measured, Outcome};
 use crate::Failure;
 use crate::usage::{Sample, Watched};
 
@@ -27,13 +28,6 @@ pub(crate) struct ClosedLoop {
     pub(crate) measure: Duration,
 }
 
-/// What callers write down. They share one thread, so the lock is never waited
-/// for, and one histogram stays in the cache where one for each would not.
-struct Tally {
-    latency: Latency,
-    history: History,
-}
-
 impl ClosedLoop {
     /// Runs it. Orders are taken from `numbers`, on which later runs go on.
     pub(crate) async fn run<H: Holder>(
@@ -42,8 +36,7 @@ impl ClosedLoop {
         numbers: &Arc<AtomicU64>,
         processes: &[Watched],
     ) -> Result<Measured, Failure> {
-        let tally =
-            Arc::new(Mutex::new(Tally { latency: Latency::new(), history: History::default() }));
+        let tally = Tally::new();
         let begin = Instant::now() + self.warm_up;
         let end = begin + self.measure;
         let mut callers = JoinSet::new();
@@ -55,11 +48,8 @@ impl ClosedLoop {
                     let started = Instant::now();
                     let outcome = last_word(&*holder, caller, n).await;
                     let ended = Instant::now();
-                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                    tally.history.note(n, outcome);
-                    if ended >= begin && ended < end && matches!(outcome, Outcome::Taken(_)) {
-                        tally.latency.record(ended - started);
-                    }
+                    let counts = (begin..end).contains(&ended) && outcome.is_taken();
+                    tally.note(n, outcome, counts.then(|| ended - started));
                 }
             });
         }
@@ -70,11 +60,7 @@ impl ClosedLoop {
         while let Some(caller) = callers.join_next().await {
             caller?;
         }
-        let tally = Arc::into_inner(tally).ok_or("a caller is still there")?;
-        let Tally { latency, history } = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 orders")]
-        let per_second = latency.count() as f64 / self.measure.as_secs_f64();
-        Ok(Measured { per_second, latency, history, used })
+        tally.measured(self.measure, used)
     }
 }
 

@@ -9,6 +9,7 @@ mod open;
 mod rush;
 mod schedule;
 mod stamps;
+mod tally;
 
 use std::time::Duration;
 
@@ -42,6 +43,13 @@ pub(crate) enum Outcome {
     NotApplied,
     /// No answer: it may have happened.
     Unknown,
+}
+
+impl Outcome {
+    /// Whether the order got what it is for.
+    pub(crate) const fn is_taken(&self) -> bool {
+        matches!(self, Self::Taken(_))
+    }
 }
 
 /// What the answer said about the hold in etcd, for the checks.

@@ -3,8 +3,8 @@
 //! is felt by everybody who would have come during it (no coordinated
 //! omission).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use super::alarm::Alarm;
 use super::closed::last_word;
 use super::schedule::Arrivals;
-use super::{History, Holder, Latency, Measured, Outcome};
+use super::tally::Tally;
+use super::{Holder, Measured};
 use crate::Failure;
 use crate::usage::{Sample, Watched};
 
@@ -35,11 +36,6 @@ pub(crate) struct OpenLoop {
     pub(crate) measure: Duration,
 }
 
-struct Tally {
-    latency: Latency,
-    history: History,
-}
-
 impl OpenLoop {
     /// Runs it. Orders are taken from `numbers`, on which later runs go on.
     pub(crate) async fn run<H: Holder>(
@@ -48,8 +44,7 @@ impl OpenLoop {
         numbers: &Arc<AtomicU64>,
         processes: &[Watched],
     ) -> Result<Measured, Failure> {
-        let tally =
-            Arc::new(Mutex::new(Tally { latency: Latency::new(), history: History::default() }));
+        let tally = Tally::new();
         let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
         let mut alarm = Alarm::new(TICK)?;
         let start = Instant::now();
@@ -74,11 +69,8 @@ impl OpenLoop {
             under_way.spawn(async move {
                 let outcome = last_word(&*holder, caller, n).await;
                 let ended = Instant::now();
-                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                tally.history.note(n, outcome);
-                if meant >= begin && matches!(outcome, Outcome::Taken(_)) {
-                    tally.latency.record(ended - meant);
-                }
+                let counts = meant >= begin && outcome.is_taken();
+                tally.note(n, outcome, counts.then(|| ended - meant));
                 drop(place);
             });
             while under_way.try_join_next().is_some() {}
@@ -87,10 +79,6 @@ impl OpenLoop {
         while let Some(order) = under_way.join_next().await {
             order?;
         }
-        let tally = Arc::into_inner(tally).ok_or("an order is still there")?;
-        let Tally { latency, history } = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 orders")]
-        let per_second = latency.count() as f64 / self.measure.as_secs_f64();
-        Ok(Measured { per_second, latency, history, used })
+        tally.measured(self.measure, used)
     }
 }

@@ -2,14 +2,15 @@
 //! in flight at once, the others wait in line, and everybody's latency counts
 //! from that moment.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::closed::last_word;
+use super::tally::Tally;
 use super::{History, Holder, Latency};
 use crate::Failure;
 use crate::usage::{Sample, Used, Watched};
@@ -36,11 +37,6 @@ pub(crate) struct Rushed {
     pub(crate) used: Vec<Used>,
 }
 
-struct Tally {
-    latency: Latency,
-    history: History,
-}
-
 impl Rush {
     /// Runs it.
     pub(crate) async fn run<H: Holder>(
@@ -48,8 +44,7 @@ impl Rush {
         holder: &Arc<H>,
         processes: &[Watched],
     ) -> Result<Rushed, Failure> {
-        let tally =
-            Arc::new(Mutex::new(Tally { latency: Latency::new(), history: History::default() }));
+        let tally = Tally::new();
         let numbers = Arc::new(AtomicU64::new(0));
         let before = Sample::take(processes);
         let start = Instant::now();
@@ -63,10 +58,7 @@ impl Rush {
                         return;
                     }
                     let outcome = last_word(&*holder, line, n).await;
-                    let took = start.elapsed();
-                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                    tally.latency.record(took);
-                    tally.history.note(n, outcome);
+                    tally.note(n, outcome, Some(start.elapsed()));
                 }
             });
         }
@@ -75,8 +67,7 @@ impl Rush {
         }
         let took = start.elapsed();
         let used = before.until_now();
-        let tally = Arc::into_inner(tally).ok_or("a buyer is still there")?;
-        let Tally { latency, history } = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (latency, history) = tally.close()?;
         Ok(Rushed { took, latency, history, used })
     }
 }

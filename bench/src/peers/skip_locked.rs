@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySqlPool, Row as _};
 
+use super::lines::Lines;
 use crate::Failure;
 use crate::load::{Holder, Outcome, Proof};
 use crate::orders::{Orders, mix};
@@ -68,7 +69,7 @@ impl SeatTable {
 
 /// Takes pairs from one performance.
 pub(crate) struct SkipLocked {
-    pool: MySqlPool,
+    lines: Lines,
     orders: Orders,
     performance: u32,
     seats: u32,
@@ -86,29 +87,23 @@ impl SkipLocked {
         orders: Orders,
         (performance, seats): (u32, u32),
     ) -> Result<Self, Failure> {
-        let pool = MySqlPoolOptions::new()
-            .min_connections(connections)
-            .max_connections(connections)
-            .acquire_timeout(PATIENCE)
-            .test_before_acquire(false)
-            .connect(url)
-            .await?;
-        Ok(Self { pool, orders, performance, seats, receipts: Mutex::new(Vec::new()) })
+        let lines = Lines::open(url, connections).await?;
+        Ok(Self { lines, orders, performance, seats, receipts: Mutex::new(Vec::new()) })
     }
 
     /// The seats that were chosen, by order.
-    pub(crate) async fn into_receipts(self) -> Vec<Receipt> {
-        self.pool.close().await;
+    pub(crate) fn into_receipts(self) -> Vec<Receipt> {
         self.receipts.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn pair(&self, n: u64) -> Result<Outcome, sqlx::Error> {
         let start = u32::try_from(mix(n) % u64::from(self.seats.max(1))).unwrap_or(0);
+        let mut line = self.lines.take().await?;
         let rows = sqlx::query("CALL hold_pair(?, 1, ?, ?)")
             .bind(self.performance)
             .bind(self.orders.booking(n).to_string())
             .bind(start)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *line)
             .await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let one: Option<u32> = row.try_get(0)?;

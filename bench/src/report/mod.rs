@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::checks::Check;
-use crate::load::Rushed;
+use crate::load::{Measured, Rushed, median};
 use crate::machine::Machine;
 use crate::usage::Used;
 
@@ -113,6 +113,43 @@ impl Report {
             }
         }
         all_ok
+    }
+}
+
+impl Row {
+    /// Medians over the rounds of one load on one system; what each process
+    /// used is that of the round in the middle.
+    pub(crate) fn of(
+        bench: &str,
+        load: &str,
+        system: &str,
+        valid: bool,
+        rounds: &[&Measured],
+        note: &str,
+    ) -> Self {
+        let over = |figure: &dyn Fn(&Measured) -> f64| {
+            median(&rounds.iter().map(|round| figure(round)).collect::<Vec<_>>())
+        };
+        let per_second = over(&|round| round.per_second);
+        let distance = |round: &Measured| (round.per_second - per_second).abs();
+        let middle = rounds.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let used = middle.map(|round| {
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^52 orders")]
+            let orders = round.latency.count() as f64;
+            PerProcess::of(round.used.clone(), orders)
+        });
+        Self {
+            bench: bench.to_owned(),
+            load: load.to_owned(),
+            system: system.to_owned(),
+            ops_per_s: per_second,
+            p50_ms: over(&|round| round.latency.quantile_ms(0.5)),
+            p99_ms: over(&|round| round.latency.quantile_ms(0.99)),
+            valid,
+            rounds: rounds.iter().map(|round| round.per_second).collect(),
+            note: note.to_owned(),
+            used: used.unwrap_or_default(),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod metrics;
 mod organise;
 mod payment;
 mod placement;
+mod qr;
 mod reconciler;
 mod relay;
 mod routes;

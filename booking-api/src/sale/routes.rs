@@ -26,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(extend))
         .routes(routes!(confirm))
         .routes(routes!(cancel_ticket))
+        .routes(routes!(super::qr::qr))
         .routes(routes!(list))
 }
 

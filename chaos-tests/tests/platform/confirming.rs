@@ -40,7 +40,13 @@ pub(crate) async fn hold_pay_ticket_cancel(world: &World) {
     let one = tickets[0]["ticket_id"].as_str().expect("an id").to_owned();
     let seat = tickets[0]["seat"].as_str().expect("a seat").to_owned();
     let kept = tickets[1]["seat"].as_str().expect("a seat").to_owned();
+    let qr = buyer.get(format!("{path}/tickets/{one}/qr")).expect(200).await;
+    assert_eq!(qr.header("content-type"), "image/svg+xml");
+    assert!(qr.text().contains("<svg"), "{}", qr.text());
+    let stranger = world.customer("stranger");
+    stranger.get(format!("{path}/tickets/{one}/qr")).refused(Code::NotFound).await;
     let part = buyer.delete(format!("{path}/tickets/{one}")).expect(200).await.json();
+    buyer.get(format!("{path}/tickets/{one}/qr")).refused(Code::NotFound).await;
     assert_eq!(part["state"], "confirmed");
     assert_eq!(part["seats"], json!([kept]));
     assert_eq!(part["amount"], 4500);

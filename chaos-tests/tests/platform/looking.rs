@@ -188,6 +188,22 @@ pub(crate) async fn the_page_and_the_documentation_are_there(world: &World) {
     let page = world.anybody.get("/").expect(200).await;
     assert!(page.header("content-type").starts_with("text/html"));
     assert!(!page.text().contains("https://"), "the page needs nothing from elsewhere");
+    assert!(!page.header("content-security-policy").contains("unsafe"));
+    let text = page.text();
+    let script = text.split("src=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let script = script.expect("the page has a script");
+    let get = || world.anybody.get(script);
+    let kept = get().header("accept-encoding", "br, gzip").expect(200).await;
+    assert_eq!(kept.header("content-encoding"), "br");
+    assert!(kept.header("cache-control").contains("immutable"));
+    let plain = get().expect(200).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    assert!(kept.text.len() < plain.text.len() / 2);
+    // In the middle of an upgrade the other version answers, and nobody keeps that.
+    let other = script.replace(script.split('/').nth(2).expect("a version"), "0123456789abcdef");
+    let other = world.anybody.get(other).expect(200).await;
+    assert_eq!(other.header("cache-control"), "no-store");
+    world.anybody.get("/page/x/nothing.js").refused(Code::NotFound).await;
     let docs = world.anybody.get("/docs/").send().await;
     assert!(docs.status.is_success(), "{}", docs.text());
     world.coverage.saw_success("GET", "/docs");

@@ -64,7 +64,10 @@ fn topology(cli: &Cli, options: &UpOptions) -> Result<Topology, Failure> {
         Some(there) if options.profile.is_none() && options.only.is_none() => there,
         _ => {
             let topology = Topology::new(&cli.tag, options.profile.unwrap_or(Profile::Ha));
-            if options.only == Some(Part::Stores) { topology.only_stores() } else { topology }
+            match options.only {
+                Some(Part::Stores) => topology.only(NodeKind::is_store),
+                None => topology,
+            }
         }
     };
     topology.home.clone_from(&cli.home);

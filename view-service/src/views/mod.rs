@@ -21,13 +21,13 @@ use crate::catalogue::{CatalogueAway, Performance, PlanRecord};
 /// All routes of the service.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/", get(page::page))
         .route("/v1/shows", get(shows::list))
         .route("/v1/show/{show}", get(shows::show))
         .route("/v1/show/{show}/performances/{performance}/seats", get(seats::seats))
         .route("/v1/show/{show}/performances/{performance}/seats/events", get(events::events))
         .route("/v1/plans/{plan}", get(plan::plan))
         .with_state(app)
+        .merge(page::router())
 }
 
 /// Nobody who could say is there: looking again in a moment may work.
