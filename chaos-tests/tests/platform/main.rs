@@ -135,6 +135,7 @@ fn side_by_side(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
         },
         looking::{
             a_show_and_its_tiers, lists_are_filtered_and_paged,
+            a_performance_is_on_the_date_people_go_out, names_are_found_without_their_accents,
             an_unchanged_view_is_not_sent_again, changes_are_seen_live,
             the_page_and_the_documentation_are_there, what_is_made_is_seen_within_two_seconds,
         },

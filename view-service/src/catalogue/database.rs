@@ -151,7 +151,9 @@ impl Database {
             };
             if let Some(part) = &query.name_part {
                 // INSTR knows no wildcards: what people type is what is looked for.
-                select.push(" AND INSTR(s.name_key, ").push_bind(part.clone()).push(") > 0");
+                select.push(" AND (INSTR(s.name_key, ").push_bind(part.folded.clone());
+                select.push(") > 0 OR INSTR(s.name_key, ").push_bind(part.lower.clone());
+                select.push(") > 0)");
             }
             select.push(
                 " AND EXISTS (SELECT 1 FROM performances p \
@@ -160,8 +162,9 @@ impl Database {
             if let Some(date) = &query.filter.date {
                 select.push(" AND p.local_date = ").push_bind(date.clone());
             }
-            if let Some(location) = &query.filter.location_key {
-                select.push(" AND p.location_key = ").push_bind(location.clone());
+            if let Some(place) = &query.filter.location {
+                select.push(" AND p.location_key IN (").push_bind(place.folded.clone());
+                select.push(", ").push_bind(place.lower.clone()).push(")");
             }
             let rows = i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1);
             select.push(") ORDER BY s.show_id LIMIT ").push_bind(rows);
