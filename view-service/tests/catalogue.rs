@@ -2,6 +2,7 @@
 //! empty Redis does not stampede it, and lists are searched and paged as
 //! people expect while shows are added.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "tests tell what they saw")]
 
 mod support;
 
