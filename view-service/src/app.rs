@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use view_service_client::wire::Source;
 
-use crate::cache::{CacheAway, Link, LinkConfig, RecordStore, SeatStore};
+use crate::cache::{CacheAway, Deadlines, Link, LinkConfig, RecordStore, SeatStore};
 use crate::catalogue::{Catalogue, CatalogueAway, Database};
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -40,8 +40,8 @@ pub(crate) struct App {
 /// Why the service cannot be built; all of it is a wrong configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// `redis_url`.
-    #[error("redis_url: {0}")]
+    /// `redis`.
+    #[error("redis: {0}")]
     Redis(#[from] CacheAway),
     /// `catalogue_replica_urls` or `catalogue_primary_url`.
     #[error("catalogue: {0}")]
@@ -64,9 +64,12 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
     let link = |deadline_ms| {
         Link::new(
             &LinkConfig {
-                url: config.redis_url.clone(),
+                servers: config.redis.clone(),
                 prefix: config.redis_prefix.clone(),
-                deadline: Duration::from_millis(deadline_ms),
+                deadlines: Deadlines {
+                    call: Duration::from_millis(deadline_ms),
+                    connect: Duration::from_millis(config.redis_connect_deadline_ms),
+                },
                 away_for: config.away_for(),
             },
             metrics.clone(),
@@ -83,7 +86,7 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
         config.event_queue,
         config.regressed_after_ms,
     ));
-    let read_store = SeatStore::new(Arc::clone(&reading), config.regressed_after_ms);
+    let read_store = SeatStore::new(&reading, config.regressed_after_ms);
     project(&config, &process, &projection, &writing, &metrics)?;
 
     let locks = LockClient::new(LockClientConfig {
@@ -101,6 +104,8 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
             locks,
             config.locks_deadline_ms,
             config.stale_after_ms,
+            config.away_for(),
+            &metrics,
         ),
         metrics,
         event_streams: Arc::new(Semaphore::new(config.event_streams)),
@@ -125,8 +130,9 @@ fn project(
         let follower = Arc::clone(&follower);
         async move { follower.follow().await }
     });
-    let store = SeatStore::new(Arc::clone(writing), config.regressed_after_ms);
-    let writer = Writer::new(store, Arc::clone(projection), config.stale_after_ms, metrics.clone());
+    let store = SeatStore::new(writing, config.regressed_after_ms);
+    let writer =
+        Writer::new(&store, Arc::clone(projection), config.stale_after_ms, metrics.clone());
     // Ends when the follower does.
     process.background.finish(writer.run(heard));
     Ok(())

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use service_kit::{ListenConfig, ServiceConfig};
 
+use crate::cache::RedisServers;
+
 /// What the file may say. Only the first seven keys have no default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,8 +20,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// lock-service instances: whose change feed is followed.
     pub lock_services: Vec<String>,
-    /// Redis, such as `redis://127.0.0.1:6379`.
-    pub redis_url: String,
+    /// Redis: `{ mode = "single", url = "redis://127.0.0.1:6379" }`, or Sentinels, or a Cluster.
+    pub redis: RedisServers,
     /// Replicas of the catalogue, asked first; may be none.
     pub catalogue_replica_urls: Vec<String>,
     /// The catalogue's primary, asked where the replicas are away or do not know yet.
@@ -34,6 +36,9 @@ pub struct Config {
     /// How long the projector waits for Redis; writing a large map takes longer.
     #[serde(default = "defaults::redis_write_deadline_ms")]
     pub redis_write_deadline_ms: u64,
+    /// How long connecting to Redis may take where no view waits for it.
+    #[serde(default = "defaults::redis_connect_deadline_ms")]
+    pub redis_connect_deadline_ms: u64,
     /// How long one database may take to answer, connecting included.
     #[serde(default = "defaults::catalogue_deadline_ms")]
     pub catalogue_deadline_ms: u64,
@@ -103,6 +108,9 @@ mod defaults {
         150
     }
     pub(super) const fn redis_write_deadline_ms() -> u64 {
+        1_000
+    }
+    pub(super) const fn redis_connect_deadline_ms() -> u64 {
         1_000
     }
     pub(super) const fn catalogue_deadline_ms() -> u64 {
@@ -197,6 +205,10 @@ impl ServiceConfig for Config {
             return Err("feed_silence_ms must be at least 1100 (a living feed speaks once a \
                         second) and not far below stale_after_ms"
                 .to_owned());
+        }
+        self.redis.check()?;
+        if self.redis_prefix.contains(['{', '}']) {
+            return Err("redis_prefix must have no braces: they say where a key is".to_owned());
         }
         let zero = [
             ("history_events", self.history_events),

@@ -12,7 +12,9 @@ use seat_model::{Chart, PerformanceId, PlanId, PublicSeatState, SeatId, Timestam
 use service_kit::clock;
 use view_service_client::wire::Source;
 
+use crate::breaker::Breaker;
 use crate::cache::{Reading, SeatStore};
+use crate::metrics::{Layer, Metrics};
 use crate::projection::{Known, Projection};
 
 /// The taken seats of a performance, and how old that is.
@@ -45,6 +47,7 @@ pub struct Seating {
     projection: Arc<Projection>,
     locks: LockClient,
     locks_deadline: Duration,
+    locks_breaker: Breaker,
     stale_after_ms: i64,
     /// One read of a snapshot at a time, and at most one a second.
     snapshots: Cache<(), Arc<Snapshot>>,
@@ -61,12 +64,15 @@ impl Seating {
         locks: LockClient,
         locks_deadline_ms: u64,
         stale_after_ms: u64,
+        away_for: Duration,
+        metrics: &Metrics,
     ) -> Self {
         Self {
             store,
             projection,
             locks,
             locks_deadline: Duration::from_millis(locks_deadline_ms),
+            locks_breaker: Breaker::new(away_for, metrics.breaker(Layer::Locks)),
             stale_after_ms: i64::try_from(stale_after_ms).unwrap_or(i64::MAX),
             snapshots: Cache::builder().time_to_live(Duration::from_secs(1)).build(),
             counts: Cache::builder().max_capacity(20_000).build(),
@@ -196,6 +202,9 @@ impl Seating {
     /// Reads until the snapshot is complete, and as far as the first word that
     /// it is the newest, if that comes in time.
     async fn read_snapshot(&self) -> Result<Arc<Snapshot>, LockError> {
+        if !self.locks_breaker.may_try() {
+            return Err(LockError::NotApplied("it did not answer a moment ago".into()));
+        }
         let mut snapshot = Snapshot::default();
         let mut complete = false;
         let read = tokio::time::timeout(self.locks_deadline, async {
@@ -232,8 +241,10 @@ impl Seating {
         });
         let ended = read.await;
         if complete {
+            self.locks_breaker.succeeded();
             return Ok(Arc::new(snapshot));
         }
+        self.locks_breaker.failed();
         match ended {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) => Err(LockError::NotApplied("the feed ended within its snapshot".into())),

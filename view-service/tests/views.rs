@@ -7,72 +7,16 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use prometheus::Registry;
 use seat_model::{Code, PerformanceId, PublicSeatState, SeatId, ShowId};
-use service_kit::{Background, Process, Readiness};
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+use service_kit::{Background, Readiness};
+use support::catalogue::{self, Catalogue};
 use support::{Feed, eventually, flush, free_port, mariadb, redis, redis_url};
-use view_service::{Config, build};
 use view_service_client::wire::{ShowQuery, Source};
 use view_service_client::{SeatEvent, Unviewed, ViewClient};
 
-const TABLES: &str = include_str!("../../booking-api/migrations/catalogue/0001_catalogue.sql");
-
-const PLAN: &str = r#"{"name":"Hall","categories":[{"name":"Stalls"},{"name":"Box"},{"name":"Empty"}],
-"size":{"width":10,"height":10},"zones":[{"position":{"x":0,"y":0},"rows":[{"row_number":"1","seats":[
-{"seat_guid":"A-1","seat_number":"1","position":{"x":0,"y":0},"category":"Stalls"},
-{"seat_guid":"A-2","seat_number":"2","position":{"x":1,"y":0},"category":"Stalls"},
-{"seat_guid":"A-3","seat_number":"3","position":{"x":2,"y":0},"category":"Box"}]}]}]}"#;
-
-const PRICES: &str = r#"{"Stalls":{"price":4500,"currency":"EUR"},"Box":{"price":9000,"currency":"EUR"},
-"Empty":{"price":1,"currency":"EUR"}}"#;
-
-/// One database of the catalogue.
-struct Catalogue(MySqlConnection);
-
-impl Catalogue {
-    async fn new(url: &str) -> Self {
-        let mut connection = MySqlConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(TABLES).execute(&mut connection).await.unwrap();
-        let mut catalogue = Self(connection);
-        catalogue.run(format!("INSERT INTO plans VALUES ('plan','Hall','{PLAN}',3,'[]',0)")).await;
-        catalogue
-    }
-
-    async fn run(&mut self, sql: String) {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.0).await.unwrap();
-    }
-
-    async fn show(&mut self, id: &str) {
-        let name = id.to_uppercase();
-        self.run(format!("INSERT INTO shows VALUES ('{id}','{name}','{id}',0)")).await;
-    }
-
-    /// `at` is UTC, `date` the venue's own.
-    async fn performance(&mut self, show: &str, id: &str, place: &str, at: &str, date: &str) {
-        let at: seat_model::Timestamp = at.parse().unwrap();
-        let (at, key) = (at.as_millis(), place.to_lowercase());
-        self.run(format!(
-            "INSERT INTO performances VALUES ('{id}','{show}','{place}','{key}','House',\
-             'Europe/Vienna',{at},'{date}','plan','{PRICES}',NULL,600000,1800000,10,'off',0,0)"
-        ))
-        .await;
-    }
-}
-
 async fn instance(config: serde_json::Value) -> (ViewClient, Background, Readiness) {
-    let config: Config = serde_json::from_value(config).unwrap();
-    let process = Process {
-        readiness: Readiness::default(),
-        registry: Registry::new(),
-        background: Background::default(),
-    };
-    let router = build(config, process.clone()).await.unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let client = ViewClient::new(&url, Duration::from_secs(3)).unwrap();
-    (client, process.background, process.readiness)
+    let started = catalogue::instance(config).await;
+    (started.client, started.background, started.readiness)
 }
 
 fn code<T: std::fmt::Debug>(answer: Result<T, Unviewed>) -> Code {
@@ -124,7 +68,7 @@ async fn looking() {
     feed.change("h-1", &[("A-1", PublicSeatState::Sold)]);
     let config = serde_json::json!({
         "name": "view-service-t", "listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:1",
-        "lock_services": [feed.url], "redis_url": redis_url(redis_port),
+        "lock_services": [feed.url], "redis": { "mode": "single", "url": redis_url(redis_port) },
         "catalogue_replica_urls": [replica_url], "catalogue_primary_url": primary_url,
         "heartbeat_ms": 200,
     });

@@ -10,8 +10,8 @@ use super::ProblemBody;
     get, path = "/v1/shows", tag = "looking",
     params(
         ("date" = Option<String>, Query, description = "`YYYY-MM-DD` in the venue's time zone"),
-        ("loc" = Option<String>, Query, description = "Where; upper and lower case are the same"),
-        ("q" = Option<String>, Query, description = "Part of the name"),
+        ("loc" = Option<String>, Query, description = "Where, without regard to case and accents"),
+        ("q" = Option<String>, Query, description = "Part of the name, without regard to case and accents"),
         ("limit" = Option<u32>, Query, description = "Shows a page has"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),

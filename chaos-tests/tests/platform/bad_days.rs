@@ -10,6 +10,7 @@ use seat_model::Code;
 use serde_json::{Value, json};
 
 use crate::extra::Extra;
+use crate::never_dark::pages;
 use crate::world::{Show, World};
 
 /// How a node is taken away.
@@ -103,13 +104,7 @@ async fn books_again(world: &World, show: &Show, within: Duration) -> Value {
 
 /// Looks at everything once; every view must answer.
 async fn look(world: &World, show: &Show) {
-    let paths = [
-        show.seats_path(),
-        format!("/v1/show/{}", show.show_id),
-        "/v1/shows?limit=5".to_owned(),
-        format!("/v1/plans/{}", world.plan_id),
-    ];
-    for path in paths {
+    for path in pages(world, show) {
         let started = Instant::now();
         let answer = world.anybody.get(path.as_str()).send().await;
         let took = started.elapsed();

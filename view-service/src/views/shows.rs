@@ -13,7 +13,9 @@ use service_kit::{ApiPath, ApiProblem, ApiQuery, clock};
 use view_service_client::wire::{PerformanceView, Show, ShowList, ShowQuery, Source, TierView};
 
 use crate::app::App;
-use crate::catalogue::{Cursor, Filter, ListQuery, PerformanceRecord, PlanRecord, ShowRecord};
+use crate::catalogue::{
+    Cursor, Filter, ListQuery, PerformanceRecord, PlanRecord, ShowRecord, Typed,
+};
 use crate::metrics::View;
 use crate::views::answer::{Answer, REVALIDATE, etag_of};
 use crate::views::seats::bug;
@@ -96,8 +98,7 @@ fn read(query: &ShowQuery) -> Result<ListQuery, ApiProblem> {
     };
     let filter = Filter::new(query.date.as_deref(), query.loc.as_deref())
         .map_err(|why| ApiProblem::invalid("date", why))?;
-    let name_part =
-        query.q.as_deref().map(|part| part.trim().to_lowercase()).filter(|part| !part.is_empty());
+    let name_part = query.q.as_deref().and_then(Typed::new);
     Ok(ListQuery { filter, name_part, after, limit })
 }
 

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod catalogue;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::TcpListener;
@@ -48,7 +50,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(command: &mut Command, port: u16) -> Self {
+    pub(crate) fn start(command: &mut Command, port: u16) -> Self {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -78,9 +80,15 @@ impl Drop for Server {
 
 /// Redis without persistence.
 pub(crate) async fn redis(port: u16) -> Server {
+    redis_with(port, &[]).await
+}
+
+/// The same with further arguments.
+pub(crate) async fn redis_with(port: u16, further: &[&str]) -> Server {
     let mut command = Command::new("redis-server");
     let port_text = port.to_string();
     command.args(["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command.args(further);
     let server = Server::start(&mut command, port);
     eventually("redis answers", || async {
         let client = redis::Client::open(redis_url(port)).ok()?;
