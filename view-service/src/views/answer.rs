@@ -2,7 +2,10 @@
 //! and where it came from; 304 where the client has that content already. An
 //! answer is rendered once and sent often, in the form each client prefers.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
+use axum::extract::{FromRequest, Request};
 use axum::http::header::{
     AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
@@ -34,6 +37,17 @@ static SOURCE: HeaderName = HeaderName::from_static(SOURCE_HEADER);
 
 /// Headers that an answer has at most.
 const HEADERS: usize = 10;
+
+/// The headers of a request: taken from it, not copied.
+pub(super) struct Asked(pub(super) HeaderMap);
+
+impl<S: Send + Sync> FromRequest<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(request.into_parts().0.headers))
+    }
+}
 
 /// Content that is ready to be sent.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use moka::future::Cache;
 use seat_model::{Code, PlanId};
@@ -13,7 +12,7 @@ use view_service_client::wire::Source;
 
 use crate::app::App;
 use crate::metrics::View;
-use crate::views::answer::{IMMUTABLE, JSON, Rendered, etag_of};
+use crate::views::answer::{Asked, IMMUTABLE, JSON, Rendered, etag_of};
 use crate::views::encoding::Effort;
 
 /// Plans as they are sent.
@@ -34,7 +33,7 @@ impl Plans {
 pub(super) async fn plan(
     State(app): State<Arc<App>>,
     ApiPath(id): ApiPath<PlanId>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let (rendered, source) = match app.plans.0.get(&id).await {
         Some(kept) => (kept, Source::Memory),

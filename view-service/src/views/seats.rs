@@ -13,13 +13,13 @@ use view_service_client::bits::MEDIA_TYPE;
 
 use crate::app::App;
 use crate::metrics::View;
-use crate::views::answer::REVALIDATE;
+use crate::views::answer::{Asked, REVALIDATE};
 use crate::views::encoding::weight;
 
 pub(super) async fn seats(
     State(app): State<Arc<App>>,
     ApiPath(place): ApiPath<(ShowId, PerformanceId)>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let map = app.seat_maps.get(&app, place).await?;
     app.metrics.answered(View::Seats, map.source);

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use seat_model::{Code, PlanId, ShowId, Timestamp};
 use serde::Deserialize;
@@ -14,7 +13,7 @@ use view_service_client::wire::{PerformanceView, Show, ShowList, ShowQuery, Tier
 use crate::app::App;
 use crate::catalogue::{Cursor, Filter, ListQuery, PerformanceRecord, PlanRecord, ShowRecord};
 use crate::metrics::View;
-use crate::views::answer::REVALIDATE;
+use crate::views::answer::{Asked, REVALIDATE};
 use crate::views::pages::{Content, Key};
 
 /// Performances a show carries in a list; its own page has all of them.
@@ -27,7 +26,7 @@ const USUAL_LIMIT: usize = 20;
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     ApiQuery(query): ApiQuery<ShowQuery>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let query = read(&query)?;
     let listed = app.catalogue.list(&query).await.map_err(|e| super::away(&e))?;
@@ -60,7 +59,7 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     ApiPath(id): ApiPath<ShowId>,
     ApiQuery(wanted): ApiQuery<ShowFilter>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let filter = Filter::new(wanted.date.as_deref(), wanted.loc.as_deref())
         .map_err(|why| ApiProblem::invalid("date", why))?;

@@ -20,7 +20,7 @@ use seat_model::Code;
 use service_kit::ApiProblem;
 
 use self::files::{FILES, INDEX, kind_of, preloaded, version};
-use crate::views::answer::{IMMUTABLE, REVALIDATE, Rendered, etag_of};
+use crate::views::answer::{Asked, IMMUTABLE, REVALIDATE, Rendered, etag_of};
 use crate::views::encoding::Effort;
 
 /// Only what the page brings with it may run or be fetched, no script and no
@@ -93,14 +93,14 @@ fn rendered(text: Bytes, kind: &'static str) -> Rendered {
     Rendered::new(text, HeaderValue::from_static(kind), etag, Effort::Thorough)
 }
 
-async fn index(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
+async fn index(State(page): State<Arc<Page>>, Asked(headers): Asked) -> Response {
     page.index.finish(&headers, page.index_headers.clone()).await
 }
 
 async fn file(
     State(page): State<Arc<Page>>,
     Path((version, path)): Path<(String, String)>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let found = page.files.iter().find(|(name, _)| *name == path);
     let (_, file) = found
