@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::projection::Projection;
 use crate::projector::{Follower, Writer};
-use crate::seating::Seating;
-use crate::views;
+use crate::seating::{Seating, SeatingLimits};
+use crate::views::{self, Pages, Plans, SeatMaps};
 
 /// How often the parts are asked whether they are there.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -28,6 +28,12 @@ pub(crate) struct App {
     pub(crate) catalogue: Catalogue,
     /// Which seats are taken.
     pub(crate) seating: Seating,
+    /// Seat maps, rendered.
+    pub(crate) seat_maps: SeatMaps,
+    /// Shows and lists, rendered.
+    pub(crate) pages: Pages,
+    /// Seating plans, as they are sent.
+    pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
     /// Places for event streams.
     pub(crate) event_streams: Arc<Semaphore>,
@@ -102,11 +108,17 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
             read_store.clone(),
             Arc::clone(&projection),
             locks,
-            config.locks_deadline_ms,
-            config.stale_after_ms,
-            config.away_for(),
+            SeatingLimits {
+                locks_deadline: Duration::from_millis(config.locks_deadline_ms),
+                stale_after: Duration::from_millis(config.stale_after_ms),
+                away_for: config.away_for(),
+                regressed_after_ms: config.regressed_after_ms,
+            },
             &metrics,
         ),
+        seat_maps: SeatMaps::new(config.kept_answer_bytes / 2, config.answers_fresh_for()),
+        pages: Pages::new(config.kept_answer_bytes / 2, config.answers_fresh_for()),
+        plans: Plans::new(config.kept_plan_bytes),
         metrics,
         event_streams: Arc::new(Semaphore::new(config.event_streams)),
         heartbeat: config.heartbeat(),

@@ -60,9 +60,15 @@ pub struct Config {
     /// Pages of lists kept in memory.
     #[serde(default = "defaults::kept_lists")]
     pub kept_lists: u64,
-    /// Bytes of seating plans kept in memory.
+    /// Bytes of seating plans kept in memory, and as many again of what they are sent as.
     #[serde(default = "defaults::kept_plan_bytes")]
     pub kept_plan_bytes: u64,
+    /// How long a rendered answer is sent again where nothing has changed.
+    #[serde(default = "defaults::answer_fresh_ms")]
+    pub answer_fresh_ms: u64,
+    /// Bytes of rendered seat maps, shows and lists kept in memory, about.
+    #[serde(default = "defaults::kept_answer_bytes")]
+    pub kept_answer_bytes: u64,
     /// How often a second the primary may be asked whether a thing that no
     /// replica knows was just made.
     #[serde(default = "defaults::confirmations_per_s")]
@@ -137,6 +143,12 @@ mod defaults {
     pub(super) const fn kept_plan_bytes() -> u64 {
         256 << 20
     }
+    pub(super) const fn answer_fresh_ms() -> u64 {
+        1_000
+    }
+    pub(super) const fn kept_answer_bytes() -> u64 {
+        256 << 20
+    }
     pub(super) const fn confirmations_per_s() -> u32 {
         50
     }
@@ -177,6 +189,10 @@ impl Config {
         Duration::from_millis(self.away_for_ms)
     }
 
+    pub(crate) const fn answers_fresh_for(&self) -> Duration {
+        Duration::from_millis(self.answer_fresh_ms)
+    }
+
     pub(crate) const fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
     }
@@ -209,6 +225,10 @@ impl ServiceConfig for Config {
         self.redis.check()?;
         if self.redis_prefix.contains(['{', '}']) {
             return Err("redis_prefix must have no braces: they say where a key is".to_owned());
+        }
+        // A view that is not stale must not become so while it is kept.
+        if self.answer_fresh_ms > self.stale_after_ms {
+            return Err("answer_fresh_ms must not be above stale_after_ms".to_owned());
         }
         let zero = [
             ("history_events", self.history_events),

@@ -20,12 +20,19 @@ use service_kit::{Background, Readiness};
 use tokio::sync::mpsc;
 use view_service::cache::{Deadlines, Link, LinkConfig, RedisServers, SeatStore};
 use view_service::projection::Projection;
-use view_service::{Config, Follower, Metrics, Seating, Writer};
+use view_service::{Config, Follower, Metrics, Seating, SeatingLimits, Writer};
 use view_service_client::wire::Source;
 
 use support::{Feed, Server, eventually, free_port, redis_url, redis_with};
 
 const AWAY_FOR: Duration = Duration::from_millis(300);
+
+const LIMITS: SeatingLimits = SeatingLimits {
+    locks_deadline: Duration::from_millis(500),
+    stale_after: Duration::from_millis(2_000),
+    away_for: AWAY_FOR,
+    regressed_after_ms: 3_000,
+};
 
 /// Enough to be in every partition's and every primary's part.
 const PERFORMANCES: usize = 40;
@@ -77,7 +84,7 @@ impl Instance {
         });
         let store = SeatStore::new(&reading, 3_000);
         let locks = locks.unwrap();
-        let seating = Seating::new(store, projection, locks, 500, 2_000, AWAY_FOR, &metrics);
+        let seating = Seating::new(store, projection, locks, LIMITS, &metrics);
         Self { feed, seating, background }
     }
 

@@ -20,12 +20,19 @@ use view_service::cache::{
     Change, Deadlines, Link, LinkConfig, RedisServers, Said, SeatPartition, SeatStore, Write,
 };
 use view_service::projection::{Exported, Projection};
-use view_service::{Config, Follower, Metrics, Seating, Writer};
+use view_service::{Config, Follower, Metrics, Seating, SeatingLimits, Writer};
 use view_service_client::wire::Source;
 
 use support::{Feed, eventually, flush, free_port, redis, redis_url};
 
 const AWAY_FOR: Duration = Duration::from_millis(100);
+
+const LIMITS: SeatingLimits = SeatingLimits {
+    locks_deadline: Duration::from_millis(500),
+    stale_after: Duration::from_millis(2_000),
+    away_for: AWAY_FOR,
+    regressed_after_ms: 3_000,
+};
 
 const SEATS: [&str; 5] = ["A-1", "A-2", "A-3", "A-4", "A-5"];
 
@@ -216,6 +223,23 @@ fn config(feed: &Feed, port: u16) -> Config {
     serde_json::from_value(text).unwrap()
 }
 
+/// The projection of an instance that heard of nothing for a long time.
+fn behind() -> Projection {
+    let projection = Projection::new(8, 8, 3_000);
+    let long_ago = Timestamp::from_millis(0);
+    let held = BTreeMap::from([(SeatId::new("A-9").unwrap(), PublicSeatState::Held)]);
+    let performance: PerformanceId = "evening".parse().unwrap();
+    for line in [
+        ChangeLine::Snapshot { revision: 0 },
+        ChangeLine::Seats { performance, revision: 0, seats: held },
+        ChangeLine::SnapshotEnd { revision: 0 },
+        ChangeLine::Progress { revision: 0, as_of: long_ago },
+    ] {
+        projection.apply(line, long_ago).unwrap();
+    }
+    projection
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_may_forget_everything_and_may_go_away() {
     let port = free_port();
@@ -242,51 +266,68 @@ async fn redis_may_forget_everything_and_may_go_away() {
         instances: vec![feed.url.clone()],
         try_timeout: Duration::from_millis(500),
         away_for: Duration::from_millis(500),
-    });
-    let seating = Seating::new(store, projection, locks.unwrap(), 500, 2_000, AWAY_FOR, &metrics);
+    })
+    .unwrap();
+    let seating =
+        |projection| Seating::new(store.clone(), projection, locks.clone(), LIMITS, &metrics);
+    let own = seating(Arc::clone(&projection));
+    // One that has just started, and one whose feed was lost long ago.
+    let fresh = seating(Arc::new(Projection::new(8, 8, 3_000)));
+    let lost = seating(Arc::new(behind()));
 
     let performance: PerformanceId = "evening".parse().unwrap();
     let seat = |name: &str| SeatId::new(name).unwrap();
-    let from = async |source| {
+    let from = async |seating: &Seating, source| {
         eventually(&format!("the map from {source:?}"), || async {
-            seating.taken(&performance).await.filter(|taken| taken.source == source && !taken.stale)
+            let taken = seating.taken(&performance).await;
+            taken.filter(|taken| taken.source == source && !taken.stale)
         })
         .await
     };
 
-    let taken = from(Source::Redis).await;
-    assert_eq!(taken.seats[&seat("A-1")], PublicSeatState::Sold);
+    for (seating, source) in
+        [(&own, Source::Memory), (&fresh, Source::Redis), (&lost, Source::Redis)]
+    {
+        let taken = from(seating, source).await;
+        assert_eq!(taken.seats[&seat("A-1")], PublicSeatState::Sold);
+    }
 
     // At no moment after it may a sold seat look free (INV-11).
     flush(port).await;
     eventually("redis is written again", || async {
-        let taken = seating.taken(&performance).await.unwrap();
-        assert_eq!(taken.seats.get(&seat("A-1")), Some(&PublicSeatState::Sold));
+        for seating in [&own, &fresh] {
+            let taken = seating.taken(&performance).await.unwrap();
+            assert_eq!(taken.seats.get(&seat("A-1")), Some(&PublicSeatState::Sold));
+        }
+        let taken = fresh.taken(&performance).await.unwrap();
         (taken.source == Source::Redis).then_some(())
     })
     .await;
 
     server.kill();
     let revision = feed.change("evening", &[("A-2", PublicSeatState::Free)]);
-    eventually("the change is seen without redis", || async {
-        let taken = seating.taken(&performance).await.unwrap();
-        assert_eq!(taken.source, Source::Memory);
-        (taken.revision >= revision && !taken.seats.contains_key(&seat("A-2"))).then_some(())
-    })
-    .await;
+    for (seating, source) in [(&own, Source::Memory), (&fresh, Source::Locks)] {
+        eventually("the change is seen without redis", || async {
+            let taken = seating.taken(&performance).await.unwrap();
+            assert_eq!(taken.source, source);
+            (taken.revision >= revision && !taken.seats.contains_key(&seat("A-2"))).then_some(())
+        })
+        .await;
+    }
 
     let _again = redis(port).await;
-    let taken = from(Source::Redis).await;
+    let taken = from(&fresh, Source::Redis).await;
     assert_eq!(taken.seats.keys().collect::<Vec<_>>(), [&seat("A-1")]);
 
     // The feed's source away: the last map, and it says so.
     feed.silent(true);
     let stale = eventually("the map is stale", || async {
-        seating.taken(&performance).await.filter(|taken| taken.stale)
+        own.taken(&performance).await.filter(|taken| taken.stale)
     })
     .await;
     assert_eq!(stale.seats[&seat("A-1")], PublicSeatState::Sold);
     feed.silent(false);
-    from(Source::Redis).await;
+    from(&own, Source::Memory).await;
+    from(&fresh, Source::Redis).await;
     background.shutdown().cancel();
 }

@@ -169,9 +169,9 @@ async fn one_show(client: &ViewClient, primary: &mut Catalogue) {
 
 async fn seat_maps(client: &ViewClient, feed: &Feed) -> String {
     let (hamlet, first) = (show("hamlet"), evening("h-1"));
-    let viewed = eventually("the map comes from redis", || async {
+    let viewed = eventually("the map comes from memory, and is fresh", || async {
         let viewed = client.seats(&hamlet, &first, None).await.unwrap();
-        (viewed.source == Some(Source::Redis)).then_some(viewed)
+        (viewed.source == Some(Source::Memory)).then_some(viewed)
     })
     .await;
     let etag = viewed.etag.clone().unwrap();
@@ -255,16 +255,42 @@ async fn away(
     };
     look().await;
 
-    // Redis hangs: the first one waits for its deadline, the others do not.
+    // An instance without a feed has the seats from Redis.
+    let mut deaf = config.clone();
+    deaf["lock_services"] = serde_json::json!([format!("http://127.0.0.1:{}", free_port())]);
+    let (deaf, deaf_background, _) = instance(deaf).await;
+    let heard = async || {
+        let began = Instant::now();
+        let seats = deaf.seats(&show("hamlet"), &evening("h-1"), None).await.unwrap();
+        let map = seats.answer.unwrap();
+        assert_eq!(map.seats.len(), 1);
+        (began.elapsed(), seats.source, map.stale)
+    };
+    eventually("the seats from redis", || async {
+        let (_, source, stale) = heard().await;
+        (source == Some(Source::Redis) && !stale).then_some(())
+    })
+    .await;
+
+    // Redis hangs: whoever has a feed does not notice. Whoever has none waits for
+    // a deadline once in a while, and shows what it saw, as old as it is.
     redis_server.signal("-STOP");
     let (took, source, _) = look().await;
     assert_eq!(source, Some(Source::Memory));
     assert!(took < Duration::from_millis(1_500), "{took:?}");
-    redis_server.signal("-CONT");
-    eventually("redis is used again", || async {
-        (look().await.1 == Some(Source::Redis)).then_some(())
+    eventually("the last map grows old", || async {
+        let (took, _, stale) = heard().await;
+        assert!(took < Duration::from_millis(1_500), "{took:?}");
+        stale.then_some(())
     })
     .await;
+    redis_server.signal("-CONT");
+    eventually("redis is used again", || async {
+        let (_, source, stale) = heard().await;
+        (source == Some(Source::Redis) && !stale).then_some(())
+    })
+    .await;
+    deaf_background.shutdown().cancel();
 
     // Both databases hang: what was seen is still shown.
     database.signal("-STOP");
