@@ -213,8 +213,11 @@ async fn watch(
     moments
 }
 
+/// One of a round's two latencies.
+type OfRound = fn(&Round) -> &Latency;
+
 fn add_rows(options: &Options, rounds: &[Round], bytes: u64, valid: bool, report: &mut Report) {
-    let ways: [(&str, fn(&Round) -> &Latency); 2] = [
+    let ways: [(&str, OfRound); 2] = [
         ("from before the hold is sent", |round| &round.from_sent),
         ("from the hold's answer", |round| &round.from_answer),
     ];
