@@ -104,7 +104,7 @@ async fn an_unchanged_map_is_younger_every_second() {
             (map.as_of > before.as_of).then_some(map)
         })
         .await;
-        assert!(!after.stale && after.revision >= first.revision);
+        assert!(!after.stale && after.revision >= first.revision, "{first:?} then {after:?}");
     }
     house.background.shutdown().cancel();
 }
