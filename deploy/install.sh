@@ -3,7 +3,8 @@
 # what it installs, and starts no system service: the packages bring services
 # of their own, and those are for other people. `--check` only says what is
 # missing (exit 1) and the line that installs it. `--tests` adds what only
-# `./seatlock test` needs: a browser to look at the page with.
+# `./seatlock test` needs: a browser to look at the page with. `--chaos` adds
+# what only faults on lines and disks need.
 set -euo pipefail
 
 # Servers are in folders that are not on the path of an ordinary user.
@@ -11,11 +12,13 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 check=
 tests=
+chaos=
 for argument in "$@"; do
   case $argument in
     --check) check=1 ;;
     --tests) tests=1 ;;
-    *) echo "seatlock: install.sh knows --check and --tests, not $argument" >&2 && exit 2 ;;
+    --chaos) chaos=1 ;;
+    *) echo "seatlock: install.sh knows --check, --tests and --chaos, not $argument" >&2 && exit 2 ;;
   esac
 done
 
@@ -40,6 +43,14 @@ missing() {
   # A performance's date is its venue's.
   [ -e /usr/share/zoneinfo/Europe/Berlin ] || echo tzdata
   [ -z "$tests" ] || missing_browser
+  [ -z "$chaos" ] || missing_harm
+}
+
+# Lines are cut with rules, disks slowed down from outside.
+missing_harm() {
+  have nft || echo nftables
+  have ip || echo iproute2
+  have strace || echo strace
 }
 
 # A browser without the letters of a page draws boxes.
