@@ -45,12 +45,24 @@ const FEW_WAIT: &str = "1*pause(6500)->7*off->1*pause(6500)->7*off->1*pause(6500
 pub const PLANTED: &[Planted] = &[
     // The customer is told; the commit never goes out.
     bug("acknowledge-before-commit", &[(API, "commit-sending", "30*lose")], "INV-2"),
+    // The shard has written; the customer is told that nothing was.
+    bug("not-applied-on-unknown", &[(API, "commit-answered", "30*lose")], "INV-4"),
+    // A mirror that lags shows seats as free that are not.
+    bug("hold-without-compare", &[(LOCKS, "mirror-applied", "20*pause(400)")], "INV-3"),
+    // The pin goes out when the hold is over and the seat is somebody else's.
+    bug("pin-without-compare", &[(LOCKS, "batch-sending", FEW_WAIT)], "INV-3"),
+    // The commit goes out after the reconciler has found no row.
+    bug("no-tombstone", &[(API, "commit-sending", SOME_WAIT)], "INV-6"),
+    // The commit is in the shard's hands, which does not answer the tombstone.
+    Planted { paused: Some(NodeKind::Shard), ..bug("unanswered-is-absent", &[], "INV-6") },
     // The second of two reconcilers deletes when the seats are another's.
     bug(
         "reconciler-deletes-blindly",
         &[(API, "pinned", SOME_WAIT), (LOCKS, "batch-sending", FEW_WAIT)],
         "INV-6",
     ),
+    // Careful customers send a request again anyway.
+    bug("new-booking-on-retry", &[], "INV-8"),
 ];
 
 const fn bug(name: &'static str, orders: &'static [Order], caught_by: &'static str) -> Planted {
