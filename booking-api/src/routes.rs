@@ -56,6 +56,7 @@ mod tests {
         post /v1/book/{showId}/{bookingId}/extend
         post /v1/book/{showId}/{bookingId}/confirm
         delete /v1/book/{showId}/{bookingId}/tickets/{ticketId}
+        get /v1/book/{showId}/{bookingId}/tickets/{ticketId}/qr
         get /v1/bookings
         post /v1/users
         post /v1/sessions

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("protocol-model", &[]),
     ("service-kit", &["seat-model"]),
     ("courier", &["seat-model"]),
+    ("feature-union", &[]),
     ("lock-service-client", &["seat-model", "courier"]),
     ("booking-api-client", &["seat-model"]),
     ("payment-gateway-client", &["seat-model", "courier"]),
@@ -50,7 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "booking-api-client",
         ],
     ),
-    ("store-audit", &["seat-model", "lock-service-client"]),
+    ("store-audit", &["seat-model", "lock-service-client", "payment-gateway-client"]),
     (
         "local-cluster",
         &[
@@ -95,6 +96,7 @@ const OUTSIDE_SYSTEMS: &[(&str, &[&str])] = &[
 /// Within the audit, one file reads each outside system.
 const AUDIT_READERS: &[(&str, &[&str])] = &[
     ("etcd_client", &["read/etcd.rs"]),
+    ("payment_gateway_client", &["read/gateway.rs"]),
     ("redis", &["read/projection.rs"]),
     ("sqlx", &["read/shard.rs", "read/catalogue.rs", "mend/ledger.rs"]),
 ];
@@ -247,6 +249,20 @@ fn every_crate_the_platform_is_built_on_is_used_by_a_service() {
         }
     }
     none("what the platform is built on", &faults);
+}
+
+#[test]
+fn what_only_tests_use_is_known_to_programs_too() {
+    let packages = packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
+    let all = || packages.iter().flat_map(|package| &package.dependencies);
+    let shipped: BTreeSet<&str> =
+        all().filter(|d| !d.only_for_tests).map(|d| d.name.as_str()).collect();
+    let faults: Vec<String> = all()
+        .filter(|d| !ours.contains(d.name.as_str()) && !shipped.contains(d.name.as_str()))
+        .map(|d| format!("{} is in no [dependencies]: add it to feature-union", d.name))
+        .collect();
+    none("nothing is compiled twice, see libs/feature-union", &faults);
 }
 
 #[test]

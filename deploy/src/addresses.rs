@@ -94,6 +94,7 @@ impl StartedCluster {
             catalogue: catalogue.map(|node| mysql::url(state, node)).unwrap_or_default(),
             redis: self.redis_url(),
             redis_prefix: prefix.unwrap_or(REDIS_PREFIX).to_owned(),
+            gateway: self.service_urls(NodeKind::PaymentGateway).into_iter().next(),
         }
     }
 

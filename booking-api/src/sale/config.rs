@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::store::{Backoff, CommitterConfig, ConnectionsConfig};
+use crate::store::{Backoff, CommitterConfig, ConnectionsConfig, QuestionsConfig};
 
 /// Everything about selling that can be set. Times in milliseconds.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +14,8 @@ pub(crate) struct SaleConfig {
     pub(crate) connections: ConnectionsConfig,
     /// The commit groups of each shard.
     pub(crate) committer: CommitterConfig,
+    /// What is asked of each shard together.
+    pub(crate) questions: QuestionsConfig,
     /// A request is answered within this, whatever is away; work that was sent
     /// goes on behind it.
     pub(crate) request_deadline_ms: u64,
@@ -59,6 +61,7 @@ impl Default for SaleConfig {
         Self {
             connections: ConnectionsConfig::default(),
             committer: CommitterConfig::default(),
+            questions: QuestionsConfig::default(),
             request_deadline_ms: 9_000,
             glance_timeout_ms: 300,
             max_in_flight: 20_000,

@@ -123,6 +123,7 @@ impl Sale {
                     &shard.url,
                     sale.connections,
                     sale.committer,
+                    sale.questions,
                     &shard_metrics,
                     process,
                 )

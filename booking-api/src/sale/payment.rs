@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use payment_gateway_client::wire::{
-    Authorise, Operation, Payment, PaymentState, Reference, Refusal, TOKENS, Verdict,
+    Authorise, BadReference, Operation, Payment, PaymentState, Reference, Refusal, TOKENS, Verdict,
 };
 use payment_gateway_client::{GatewayClient, GatewayError};
 use seat_model::{BookingId, Currency, PerformanceId, ShowId, UserId};
@@ -25,6 +25,10 @@ use crate::store::{OutboxRow, OutboxWork};
 
 /// How often the gateway is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Payments that are looked at of one booking. Each is a confirm under another
+/// key that got as far as the gateway.
+const PAYMENTS_OF_ONE: usize = 64;
 
 /// What is asked of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,12 +191,66 @@ impl Gateway {
     /// outcome for each. Repeating them changes nothing (INV-10).
     pub(crate) async fn settle(&self, rows: &[OutboxRow]) -> Vec<Settled> {
         join_all(rows.iter().map(|row| async move {
-            match operation(row) {
-                Ok(operation) => self.settle_one(&operation).await,
-                Err(why) => Settled::Refused(why),
-            }
+            let settling = async {
+                match self.operation(row).await {
+                    Ok(operation) => self.settle_one(&operation).await,
+                    Err(settled) => settled,
+                }
+            };
+            // The others of the bite wait for it: one lost answer may not hold
+            // them up for as long as a customer would wait.
+            let settled = tokio::time::timeout(self.ask_timeout, settling).await;
+            settled.unwrap_or_else(|_| Settled::NotYet("it took too long".into()))
         }))
         .await
+    }
+
+    /// What a row asks for; otherwise what became of it without asking.
+    async fn operation(&self, row: &OutboxRow) -> Result<Operation, Settled> {
+        let currency =
+            |text: &str| Currency::new(text).map_err(|error| Settled::Refused(error.to_string()));
+        Ok(match &row.work {
+            OutboxWork::Confirmed(sold) => Operation::Capture {
+                reference: self.reference(row.booking, &sold.payment).await?,
+                amount: sold.amount,
+                currency: currency(&sold.currency)?,
+            },
+            OutboxWork::Cancelled(refund) => Operation::Refund {
+                reference: self.reference(row.booking, &refund.payment).await?,
+                refund_key: refund.refund_key.clone(),
+                amount: refund.amount,
+                currency: currency(&refund.currency)?,
+            },
+            OutboxWork::Aborted => Operation::VoidBooking(row.booking),
+        })
+    }
+
+    /// The payment a row names. A booking that was written again from etcd
+    /// names none, etcd knows no money: then the one the gateway has for it.
+    async fn reference(&self, booking: BookingId, named: &str) -> Result<Reference, Settled> {
+        if !named.is_empty() {
+            return named
+                .parse()
+                .map_err(|error: BadReference| Settled::Refused(error.to_string()));
+        }
+        let payments = self.payments_of(booking).await;
+        let payments = payments.map_err(|error| Settled::NotYet(error.to_string()))?;
+        let mut paid = payments.into_iter().filter(|payment| {
+            matches!(payment.state, PaymentState::Authorised | PaymentState::Captured)
+        });
+        match (paid.next(), paid.next()) {
+            (Some(payment), None) => Ok(payment.reference),
+            (None, _) => Err(Settled::Refused("the gateway knows no payment of it".into())),
+            (Some(_), Some(_)) => Err(Settled::Refused("it was paid more than once".into())),
+        }
+    }
+
+    /// Every payment of a booking, at most [`PAYMENTS_OF_ONE`].
+    async fn payments_of(&self, booking: BookingId) -> Result<Vec<Payment>, GatewayError> {
+        let first = format!("{booking}-0").parse().ok();
+        let page = self.client.payments(first.as_ref(), PAYMENTS_OF_ONE).await?;
+        let all = page.payments.into_iter();
+        Ok(all.take_while(|payment| payment.reference.booking() == booking).collect())
     }
 
     /// One settlement.
@@ -240,23 +298,4 @@ impl Gateway {
 
 fn yes(reference: &Reference) -> Authorised {
     Authorised::Yes { reference: reference.to_string() }
-}
-
-fn operation(row: &OutboxRow) -> Result<Operation, String> {
-    let reference = |text: &str| text.parse::<Reference>().map_err(|error| error.to_string());
-    let currency = |text: &str| Currency::new(text).map_err(|error| error.to_string());
-    Ok(match &row.work {
-        OutboxWork::Confirmed(sold) => Operation::Capture {
-            reference: reference(&sold.payment)?,
-            amount: sold.amount,
-            currency: currency(&sold.currency)?,
-        },
-        OutboxWork::Cancelled(refund) => Operation::Refund {
-            reference: reference(&refund.payment)?,
-            refund_key: refund.refund_key.clone(),
-            amount: refund.amount,
-            currency: currency(&refund.currency)?,
-        },
-        OutboxWork::Aborted => Operation::VoidBooking(row.booking),
-    })
 }

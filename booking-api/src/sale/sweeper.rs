@@ -130,8 +130,10 @@ impl Sale {
                         let amount = payment.amount;
                         (Operation::Capture { reference, amount, currency }, Swept::Captured)
                     }
-                    // The outbox captures and refunds it, in this order.
+                    // The outbox captures and refunds it, in this order; also what
+                    // was written again from etcd, which knows no payment's name.
                     LedgerState::Cancelled if ours => return Ok(Swept::Left),
+                    _ if row.payment.is_empty() => return Ok(Swept::Left),
                     LedgerState::Confirmed | LedgerState::Cancelled => {
                         (Operation::Void(payment.reference.clone()), Swept::Unused)
                     }
@@ -152,7 +154,8 @@ impl Sale {
     /// Lets go of a payment whose booking has a row that names another: that
     /// row's primary key makes sure that this one is never used.
     pub(super) fn let_go_of(&self, payment: &str, row: &crate::store::LedgerBooking) {
-        if row.payment == payment {
+        // A row that names none was written again from etcd; this may be the one.
+        if row.payment == payment || row.payment.is_empty() {
             return;
         }
         let Ok(reference) = payment.parse() else { return };

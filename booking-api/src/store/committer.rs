@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::connections::{Connections, on_shard};
 use super::error::StoreError;
-use super::ledger::NewBooking;
+use super::group::{Group, NewBooking};
 use super::shard::ShardMetrics;
 use crate::fail_points;
 
@@ -193,7 +193,7 @@ impl Worker {
     }
 
     async fn send(&self, bookings: &[&NewBooking]) -> Result<(), StoreError> {
-        let group = serde_json::to_string(bookings).map_err(|error| StoreError::NotSent {
+        let group = Group::new(bookings).map_err(|error| StoreError::NotSent {
             shard: self.shard.clone(),
             why: error.to_string(),
         })?;
@@ -202,9 +202,12 @@ impl Worker {
             return Err(StoreError::NotSent { shard: self.shard.clone(), why });
         }
         let timer = self.metrics.commit_timer();
-        let sent = on_shard!(self.connections, |connection| sqlx::query("CALL commit_bookings(?)")
-            .bind(group)
-            .execute(connection));
+        let sent =
+            on_shard!(self.connections, |connection| sqlx::query("CALL commit_group(?, ?, ?)")
+                .bind(&group.terms)
+                .bind(&group.bookings)
+                .bind(&group.tickets)
+                .execute(connection));
         timer.observe_duration();
         if fail_points::COMMIT_ANSWERED.is_lost().await {
             let why = "its answer was lost".into();

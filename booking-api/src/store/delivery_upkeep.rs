@@ -154,7 +154,8 @@ impl Shard {
     }
 
     /// Gives up the oldest that wait for a webhook, at most so many; answers
-    /// how many it were.
+    /// how many it were. One that is just being sent is left to whoever sends
+    /// it: what its receiver answers is worth more than this reason.
     ///
     /// # Errors
     /// See [`StoreError`]; it may be repeated.
@@ -169,7 +170,9 @@ impl Shard {
             "UPDATE webhook_delivery SET state = 'dead', claimed = FALSE, last_error = ?, \
              due_at_ms = ",
             now_ms!(),
-            " WHERE webhook_id = ? AND state = 'waiting' ORDER BY seq LIMIT ?"
+            " WHERE webhook_id = ? AND state = 'waiting' AND (NOT claimed OR due_at_ms <= ",
+            now_ms!(),
+            ") ORDER BY seq LIMIT ?"
         ))
         .bind(why)
         .bind(webhook.as_str())

@@ -1,120 +1,15 @@
 //! The rows of a sale: reading them, and every write but the commit group.
 
-use seat_model::{
-    BookingId, Currency, Fence, PerformanceId, SeatId, ShardEpoch, ShowId, Timestamp, UserId,
-};
-use serde::{Serialize, Serializer};
+use seat_model::{BookingId, Fence, PerformanceId, SeatId, ShardEpoch, ShowId, Timestamp, UserId};
 use sqlx::mysql::MySqlRow;
-use sqlx::{Executor, QueryBuilder, Row};
+use sqlx::{Executor, Row};
 
+use super::bookings::{READ_AT_ONCE, READ_ONE, READ_PAGE, read_rows, rows_of};
 use super::connections::on_shard;
 use super::deliveries::transaction;
 use super::error::StoreError;
 use super::remembered::KeepAnswer;
 use super::shard::Shard;
-
-/// A booking about to be written. What a group of them looks like to the
-/// procedure `commit_bookings` is this type's JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NewBooking {
-    /// The booking.
-    pub id: BookingId,
-    /// Whose it is.
-    pub user_id: UserId,
-    /// Its show.
-    pub show_id: ShowId,
-    /// The placement epoch in the seats' values.
-    pub epoch: ShardEpoch,
-    /// Its performance.
-    pub performance_id: PerformanceId,
-    /// Of the pinned seats.
-    pub fence: Fence,
-    /// Of the hold.
-    pub acquired: Fence,
-    /// The hold's first deadline.
-    pub first_deadline_ms: i64,
-    /// Hash of the body that asked for the seats.
-    pub body_hash: String,
-    /// Whether it was asked for with `confirm`.
-    #[serde(serialize_with = "as_number")]
-    pub direct: bool,
-    /// The confirm's Idempotency-Key.
-    pub confirm_key: String,
-    /// Hash of the confirm's body.
-    pub confirm_hash: String,
-    /// The gateway's reference of the authorised payment.
-    pub payment: String,
-    /// The currency of every price.
-    pub currency: Currency,
-    /// When it is written, milliseconds since the epoch.
-    pub at_ms: i64,
-    /// How many tickets.
-    pub seats: usize,
-    /// How many seats the customer may have of the performance.
-    pub seats_limit: u32,
-    /// The outbox row's payload, [`super::Sold`] as JSON.
-    pub payload: String,
-    /// The tickets.
-    pub tickets: Vec<NewTicket>,
-}
-
-/// `JSON_TABLE` turns numbers into truth values on every server; words only on some.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn as_number<S: Serializer>(value: &bool, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u8(u8::from(*value))
-}
-
-/// A ticket about to be written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NewTicket {
-    /// Unique within the booking: from 1 on along the plan, the next number
-    /// exactly where the next seat is a neighbour.
-    pub number: u16,
-    /// The seat.
-    pub seat: SeatId,
-    /// Its tier.
-    pub tier: String,
-    /// Minor units.
-    pub price: u64,
-    /// Shown at the door.
-    pub code: String,
-}
-
-impl NewBooking {
-    /// The row as it is once it is written.
-    #[must_use]
-    pub fn into_row(self) -> LedgerBooking {
-        LedgerBooking {
-            id: self.id,
-            state: LedgerState::Confirmed,
-            user: self.user_id,
-            show: self.show_id,
-            performance: self.performance_id,
-            fence: self.fence,
-            acquired: self.acquired,
-            first_deadline: Timestamp::from_millis(self.first_deadline_ms),
-            body_hash: self.body_hash,
-            direct: self.direct,
-            confirm_key: self.confirm_key,
-            confirm_hash: self.confirm_hash,
-            payment: self.payment,
-            currency: self.currency.as_str().to_owned(),
-            written_at: Timestamp::from_millis(self.at_ms),
-            tickets: self
-                .tickets
-                .into_iter()
-                .map(|ticket| LedgerTicket {
-                    number: ticket.number,
-                    seat: ticket.seat,
-                    tier: ticket.tier,
-                    price: ticket.price,
-                    valid: true,
-                    code: ticket.code,
-                })
-                .collect(),
-        }
-    }
-}
 
 /// What a booking's row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,34 +122,6 @@ pub struct TierTotals {
     pub cancelled: u64,
 }
 
-/// The columns that [`read_rows`] reads, in its order.
-macro_rules! select_bookings {
-    ($from:literal) => {
-        concat!(
-            "SELECT b.id, b.state, b.user_id, b.show_id, b.performance_id, b.fence, b.acquired, \
-             b.first_deadline_ms, b.body_hash, b.direct, b.confirm_key, b.confirm_hash, \
-             b.currency, b.written_at_ms, \
-             t.number, t.seat, t.tier, t.price, t.state, t.code, b.payment FROM ",
-            $from
-        )
-    };
-}
-
-const READ_ONE: &str = select_bookings!(
-    "booking b LEFT JOIN ticket t ON t.booking_id = b.id WHERE b.id = ? ORDER BY t.number"
-);
-
-const READ_MANY: &str =
-    select_bookings!("booking b LEFT JOIN ticket t ON t.booking_id = b.id WHERE b.id IN (");
-
-const READ_PAGE: &str = select_bookings!(
-    "(SELECT * FROM booking WHERE user_id = ? AND state <> 'ABORTED' \
-       AND (written_at_ms < ? OR (written_at_ms = ? AND id < ?)) \
-       ORDER BY written_at_ms DESC, id DESC LIMIT ?) b \
-     LEFT JOIN ticket t ON t.booking_id = b.id \
-     ORDER BY b.written_at_ms DESC, b.id DESC, t.number"
-);
-
 const READ_SOLD: &str =
     "SELECT DISTINCT booking_id FROM seat_sale WHERE performance_id = ? LIMIT ?";
 
@@ -266,16 +133,13 @@ const TOTALS: &str = "SELECT t.performance_id, t.tier, \
      GROUP BY t.performance_id, t.tier";
 
 impl Shard {
-    /// The booking's row with its tickets.
+    /// The booking's row with its tickets; asked along with others.
     ///
     /// # Errors
     /// See [`StoreError`]; nothing is written.
     pub async fn read(&self, id: BookingId) -> Result<Option<LedgerBooking>, StoreError> {
         self.require_migrated()?;
-        let rows = on_shard!(self.connections, |connection| sqlx::query(READ_ONE)
-            .bind(id.to_string())
-            .fetch_all(connection))?;
-        Ok(self.read_rows(&rows)?.pop())
+        self.bookings.ask(id).await
     }
 
     /// Some bookings' rows with their tickets; those without a row are left out.
@@ -283,21 +147,13 @@ impl Shard {
     /// # Errors
     /// See [`StoreError`]; nothing is written.
     pub async fn read_many(&self, ids: &[BookingId]) -> Result<Vec<LedgerBooking>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
         self.require_migrated()?;
-        let mut query = QueryBuilder::new(READ_MANY);
-        let mut list = query.separated(", ");
-        for id in ids {
-            list.push_bind(id.to_string());
+        let mut bookings = Vec::new();
+        for some in ids.chunks(READ_AT_ONCE) {
+            let rows = rows_of(&self.connections, some).await?;
+            bookings.append(&mut read_rows(&rows).map_err(|error| self.nonsense(&error))?);
         }
-        query.push(") ORDER BY b.id, t.number");
-        let rows = on_shard!(self.connections, |connection| query
-            .build()
-            .persistent(false)
-            .fetch_all(connection))?;
-        self.read_rows(&rows)
+        Ok(bookings)
     }
 
     /// A customer's bookings that were confirmed once, newest first, at most `limit`.
@@ -523,9 +379,13 @@ impl Shard {
 
     /// A row that does not fit its types: nothing was written by reading it.
     pub(super) fn nonsense(&self, error: &sqlx::Error) -> StoreError {
-        tracing::error!(shard = %self.id(), %error, "a row makes no sense");
-        StoreError::NotSent { shard: self.id().to_string(), why: error.to_string() }
+        nonsense(self.id().as_str(), error)
     }
+}
+
+pub(super) fn nonsense(shard: &str, error: &sqlx::Error) -> StoreError {
+    tracing::error!(shard, %error, "a row makes no sense");
+    StoreError::NotSent { shard: shard.to_owned(), why: error.to_string() }
 }
 
 /// Reads text as the type it is.
@@ -535,52 +395,4 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     text.parse().map_err(|error: T::Err| sqlx::Error::Decode(Box::new(error)))
-}
-
-fn read_rows(rows: &[MySqlRow]) -> Result<Vec<LedgerBooking>, sqlx::Error> {
-    let mut bookings: Vec<LedgerBooking> = Vec::new();
-    for row in rows {
-        let id: BookingId = parsed(row.try_get::<String, _>(0)?)?;
-        if bookings.last().is_none_or(|last| last.id != id) {
-            bookings.push(read_booking(id, row)?);
-        }
-        if let (Some(booking), Some(number)) = (bookings.last_mut(), row.try_get(14)?) {
-            booking.tickets.push(LedgerTicket {
-                number,
-                seat: parsed(row.try_get::<String, _>(15)?)?,
-                tier: row.try_get(16)?,
-                price: row.try_get(17)?,
-                valid: row.try_get::<String, _>(18)? == "VALID",
-                code: row.try_get(19)?,
-            });
-        }
-    }
-    Ok(bookings)
-}
-
-fn read_booking(id: BookingId, row: &MySqlRow) -> Result<LedgerBooking, sqlx::Error> {
-    let state = match row.try_get::<String, _>(1)?.as_str() {
-        "CONFIRMED" => LedgerState::Confirmed,
-        "CANCELLED" => LedgerState::Cancelled,
-        "ABORTED" => LedgerState::Aborted,
-        other => return Err(sqlx::Error::Decode(format!("a booking is {other:?}").into())),
-    };
-    Ok(LedgerBooking {
-        id,
-        state,
-        user: parsed(row.try_get::<String, _>(2)?)?,
-        show: parsed(row.try_get::<String, _>(3)?)?,
-        performance: parsed(row.try_get::<String, _>(4)?)?,
-        fence: Fence::from_u64(row.try_get(5)?),
-        acquired: Fence::from_u64(row.try_get(6)?),
-        first_deadline: Timestamp::from_millis(row.try_get(7)?),
-        body_hash: row.try_get(8)?,
-        direct: row.try_get(9)?,
-        confirm_key: row.try_get(10)?,
-        confirm_hash: row.try_get(11)?,
-        payment: row.try_get(20)?,
-        currency: row.try_get(12)?,
-        written_at: Timestamp::from_millis(row.try_get(13)?),
-        tickets: Vec::new(),
-    })
 }

@@ -4,13 +4,16 @@
 //! told what to write and answers what became of it, and never turns an
 //! unknown outcome into a failure.
 
+mod bookings;
 mod committer;
 mod connections;
 mod deliveries;
 mod delivery_upkeep;
 mod error;
+mod group;
 mod ledger;
 mod outbox;
+mod questions;
 mod remembered;
 mod ring;
 mod shard;
@@ -23,11 +26,10 @@ pub use deliveries::{
 };
 pub use delivery_upkeep::{DeliveryCount, DeliveryRow};
 pub use error::{Refusal, StoreError};
-pub use ledger::{
-    LedgerBooking, LedgerState, LedgerTicket, ListAfter, NewBooking, NewTicket, TierTotals,
-    Tombstone,
-};
+pub use group::{Group, NewBooking, NewTicket};
+pub use ledger::{LedgerBooking, LedgerState, LedgerTicket, ListAfter, TierTotals, Tombstone};
 pub use outbox::{OutboxRow, OutboxWork, Refund, Sold};
+pub use questions::QuestionsConfig;
 pub use remembered::{KeepAnswer, Remembered};
 pub use ring::ShardRing;
 pub use shard::{Shard, ShardMetrics, Shards};

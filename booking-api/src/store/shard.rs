@@ -16,10 +16,13 @@ use seat_model::ShardId;
 use service_kit::{Component, Process};
 use sqlx::migrate::Migrate;
 
+use super::bookings::BookingsAsked;
 use super::committer::{Committer, CommitterConfig};
 use super::connections::{Connections, ConnectionsConfig};
 use super::error::StoreError;
-use super::ledger::NewBooking;
+use super::group::NewBooking;
+use super::questions::QuestionsConfig;
+use super::remembered::AnswersAsked;
 
 /// How often a shard is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -116,6 +119,8 @@ pub struct Shard {
     id: ShardId,
     pub(super) connections: Connections,
     committer: Committer,
+    pub(super) bookings: BookingsAsked,
+    pub(super) answers: AnswersAsked,
     migrated: Arc<AtomicBool>,
 }
 
@@ -129,6 +134,7 @@ impl Shard {
         url: &str,
         connections: ConnectionsConfig,
         committer: CommitterConfig,
+        questions: QuestionsConfig,
         metrics: &ShardMetrics,
         process: &Process,
     ) -> Result<Self, String> {
@@ -136,7 +142,10 @@ impl Shard {
         let committer =
             Committer::start(id.as_str(), &connections, committer, metrics, &process.background);
         let component = process.readiness.optional(id.as_str());
-        let shard = Self { id, connections, committer, migrated: Arc::default() };
+        let bookings = super::bookings::ask_together(id.as_str(), &connections, questions);
+        let answers = super::remembered::ask_together(id.as_str(), &connections, questions);
+        let migrated = Arc::default();
+        let shard = Self { id, connections, committer, bookings, answers, migrated };
         process.background.supervise("shard-watch", {
             let shard = shard.clone();
             move || shard.clone().watch(component.clone())

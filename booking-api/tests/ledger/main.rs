@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use booking_api::store::{
-    Backoff, HeldBack, LedgerState, NewBooking, NewTicket, OutboxRow, OutboxWork, Refusal, Sold,
-    StoreError, Tombstone,
+    Backoff, Group, HeldBack, LedgerState, NewBooking, NewTicket, OutboxRow, OutboxWork, Refusal,
+    Sold, StoreError, Tombstone,
 };
 use deliveries::{
     a_cancel_and_its_answer_are_one_transaction, a_claim_that_ran_out_is_another_instances,
@@ -222,10 +222,15 @@ async fn a_group_keeps_each_of_its_shows_in_place(database: Database) {
     blocker.execute("SELECT * FROM quota FOR UPDATE").await.unwrap();
     let mut other = booking(2, "ann", &["A-2"]);
     other.show_id = ShowId::new("lear").unwrap();
-    let group = serde_json::to_string(&[booking(1, "ann", &["A-1"]), other]).unwrap();
+    let group = Group::new(&[&booking(1, "ann", &["A-1"]), &other]).unwrap();
     let mut connection = database.connect().await;
     let commit = tokio::spawn(async move {
-        sqlx::query("CALL commit_bookings(?)").bind(group).execute(&mut connection).await
+        sqlx::query("CALL commit_group(?, ?, ?)")
+            .bind(group.terms)
+            .bind(group.bookings)
+            .bind(group.tickets)
+            .execute(&mut connection)
+            .await
     });
     somebody_waits(&database).await;
     for freeze in [

@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use booking_api::store::{CommitterConfig, ConnectionsConfig, Shard, ShardMetrics};
+use booking_api::store::{
+    CommitterConfig, ConnectionsConfig, QuestionsConfig, Shard, ShardMetrics,
+};
 use prometheus::Registry;
 use seat_model::ShardId;
 use service_kit::{Background, Process, Readiness};
@@ -138,6 +140,7 @@ impl Database {
             &self.url(),
             ConnectionsConfig { statement_timeout_ms: 2_500, ..ConnectionsConfig::default() },
             CommitterConfig::default(),
+            QuestionsConfig::default(),
             &ShardMetrics::new(&registry).unwrap(),
             &process,
         )

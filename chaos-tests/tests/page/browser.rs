@@ -160,15 +160,6 @@ impl Browser {
         .await
     }
 
-    /// Waits until nothing matches.
-    pub(crate) async fn gone(&self, css: &str) {
-        eventually(PATIENCE, || async {
-            let left = self.texts(css).await;
-            if left.is_empty() { Ok(()) } else { Err(format!("{css} is still there: {left:?}")) }
-        })
-        .await;
-    }
-
     /// What all matching elements show.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText ?? one.textContent)";

@@ -22,7 +22,7 @@ pub(crate) async fn from_finding_a_show_to_giving_the_tickets_back(
 ) {
     let anna = browsers.open(Screen::Desk).await;
     anna.visit("").await;
-    anna.reads(".show h2", "The Glass Orchard").await;
+    anna.reads(".show h2", "A Winter Quartet").await;
     anna.picture("01-what-is-on").await;
     anna.write("[name=q]", "orchard").await;
     anna.write("[name=loc]", "london").await;

@@ -71,7 +71,8 @@ pub(crate) async fn a_booking_on_a_phone_with_a_finger(house: &House, browsers: 
     let (_, token) = house.customer("phone");
     let phone = browsers.open(Screen::Phone).await;
     phone.carry(&token).await;
-    phone.reload().await;
+    // The shows of other journeys come and go; this one is looked for.
+    phone.visit("#/?q=orchard").await;
     phone.reads(".show h2", "The Glass Orchard").await;
     fits(&phone).await;
     phone.picture("17-phone-what-is-on").await;
@@ -88,6 +89,8 @@ pub(crate) async fn a_booking_on_a_phone_with_a_finger(house: &House, browsers: 
     phone.reads(".dock", "2 seats · €23.00").await;
     phone.picture("18-phone-chosen").await;
     phone.press(".dock button").await;
+    // It leads to the panel, and is out of the way there.
+    phone.becomes("return document.querySelector('.dock').hidden", vec![]).await;
     phone.press("#hold-chosen").await;
     phone.reads(".panel h2", "Held for you").await;
     phone.reads(".dock", "2 seats held").await;
@@ -101,7 +104,7 @@ pub(crate) async fn a_booking_on_a_phone_with_a_finger(house: &House, browsers: 
 
 pub(crate) async fn dark_and_without_motion(house: &House, browsers: &Browsers<'_>) {
     let night = browsers.open(Screen::Night).await;
-    night.visit("").await;
+    night.visit("#/?q=orchard").await;
     night.reads(".show h2", "The Glass Orchard").await;
     night.picture("20-dark-what-is-on").await;
     let show = house.anybody.get("/v1/show/the-glass-orchard").expect(200).await.json();

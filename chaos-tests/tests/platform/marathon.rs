@@ -16,6 +16,7 @@ use seat_model::Code;
 use serde_json::{Value, json};
 
 use crate::books;
+use crate::orphans;
 use crate::world::{Show, World};
 
 /// Confirmed bookings in a run that nobody asked to be longer.
@@ -63,6 +64,7 @@ pub(crate) async fn thousands_of_bookings_and_cancels_balance(world: &World) {
         let ended = books::balanced_within(world, show, QUIET_WITHIN).await;
         ended.unwrap_or_else(|faults| panic!("{}: {faults}", show.show_id));
     }
+    orphans::the_stores_agree_after_all_of_it(world).await;
 }
 
 /// One customer: a booking, and what becomes of it.

@@ -85,7 +85,7 @@ pub async fn audit(
     patience: &Patience,
 ) -> Result<Report, ReadError> {
     let since = Instant::now();
-    let first = stores.look(&Scope::Everything).await?;
+    let first = stores.look_with_money(&Scope::Everything).await?;
     let mut report = Report {
         at: first.at,
         revision: first.cell.revision,
@@ -112,7 +112,7 @@ pub async fn audit(
         }
         tokio::time::sleep(patience.every).await;
         looked_after = since.elapsed();
-        let seen = compare(&stores.look(&scope_of(&suspects)).await?, limits);
+        let seen = compare(&stores.look_with_money(&scope_of(&suspects)).await?, limits);
         report.looks += 1;
         // As it is seen now: whether it can be mended may have changed meanwhile.
         suspects = suspects

@@ -52,6 +52,10 @@ pub enum Kind {
     TicketsWithoutSale,
     /// A quota that is not the number of the customer's valid tickets.
     QuotaWrong,
+    /// Not the price of a booking's tickets was taken, or given back.
+    MoneyDiffers,
+    /// Money was taken for a booking that no shard knows.
+    MoneyWithoutBooking,
     /// Work that waits.
     OutboxWaiting,
     /// A booking on a shard that the map does not name for its show.
@@ -82,7 +86,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::SeatSoldTwice,
         Self::SoldWithoutBooking,
         Self::SoldDespiteTombstone,
@@ -104,6 +108,8 @@ impl Kind {
         Self::ConfirmedWithoutTickets,
         Self::TicketsWithoutSale,
         Self::QuotaWrong,
+        Self::MoneyDiffers,
+        Self::MoneyWithoutBooking,
         Self::OutboxWaiting,
         Self::BookingMisplaced,
         Self::BookingTwice,
@@ -140,7 +146,7 @@ impl Kind {
             Self::SoldAfterCancel | Self::QuotaWrong => 7,
             Self::MarkerWithoutSeats | Self::SeatsWithoutMarker => 8,
             Self::SeatsApart | Self::Strays => 9,
-            Self::OutboxWaiting => 10,
+            Self::MoneyDiffers | Self::MoneyWithoutBooking | Self::OutboxWaiting => 10,
             Self::SoldShownFree | Self::ViewDiffers | Self::ViewIncomplete => 11,
             Self::BookingMisplaced
             | Self::BookingTwice

@@ -8,9 +8,9 @@
 //! compare, a primary key or a placement row.
 //!
 //! Architecture invariant: a service never uses this, and this uses no service
-//! but lock-service's client for the operations that exist already. It is how
-//! an operator and the checkers look past the services
-//! (docs/adr/0008-who-reads-the-stores-directly.md).
+//! but lock-service's client for the operations that exist already; the payment
+//! gateway is another company, asked for its ledger. It is how an operator and
+//! the checkers look past the services (docs/adr/0008-who-reads-the-stores-directly.md).
 
 mod audit;
 mod compare;
@@ -29,7 +29,7 @@ pub use placement::Placing;
 pub use read::{Addresses, ReadError, Scope, Stores};
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 pub use records::{
-    BookingRow, Catalogue, Cell, CellMark, LedgerState, OutboxRow, PerformanceRow, PickKey,
-    PlacementRow, Projected, Projection, QuotaRow, SaleRow, SeatKey, SeatValue, ShardRows,
+    BookingRow, Catalogue, Cell, CellMark, LedgerState, OutboxRow, PaymentRow, PerformanceRow,
+    PickKey, PlacementRow, Projected, Projection, QuotaRow, SaleRow, SeatKey, SeatValue, ShardRows,
     Snapshot, TicketRow, Unreadable,
 };

@@ -322,7 +322,19 @@ pub struct Projection {
     pub performances: BTreeMap<PerformanceId, Projected>,
 }
 
-/// All stores, one after the other: etcd first, then the shards, then Redis.
+/// A payment at the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentRow {
+    /// The booking it is for.
+    pub booking: BookingId,
+    /// Minor units that were captured; 0 while nothing was.
+    pub taken: u64,
+    /// Minor units of it that were refunded.
+    pub given_back: u64,
+}
+
+/// All stores, one after the other: etcd first, then the shards, then Redis
+/// and the payment gateway.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// When reading began.
@@ -335,4 +347,6 @@ pub struct Snapshot {
     pub catalogue: Catalogue,
     /// Redis; `None` where the cluster has none.
     pub projection: Option<Projection>,
+    /// Every payment, read last; `None` where the gateway was not asked.
+    pub payments: Option<Vec<PaymentRow>>,
 }

@@ -12,8 +12,9 @@ use seat_model::{
 };
 use store_audit::{
     BookingRow, Catalogue, Cell, CellMark, Finding, Kind, LedgerState, Limits, OutboxRow,
-    PerformanceRow, PickKey, PlacementRow, Placing, Projected, Projection, QuotaRow, Remedy,
-    SaleRow, SeatKey, SeatValue, ShardRows, Snapshot, Standing, TicketRow, Unreadable, compare,
+    PaymentRow, PerformanceRow, PickKey, PlacementRow, Placing, Projected, Projection, QuotaRow,
+    Remedy, SaleRow, SeatKey, SeatValue, ShardRows, Snapshot, Standing, TicketRow, Unreadable,
+    compare,
 };
 
 const NOW: i64 = 1_800_000_000_000;
@@ -202,6 +203,7 @@ fn good() -> Snapshot {
                 Projected { listed: true, whole: true, seats: shown.into() },
             )]),
         }),
+        payments: Some(vec![PaymentRow { booking: booking(ANN), taken: 9_000, given_back: 0 }]),
     }
 }
 
@@ -271,6 +273,11 @@ const FAULTS: [Fault; Kind::ALL.len()] = [
     (Kind::ConfirmedWithoutTickets, |s| s.shards[0].tickets.clear()),
     (Kind::TicketsWithoutSale, |s| s.shards[0].bookings[0].state = LedgerState::Cancelled),
     (Kind::QuotaWrong, |s| s.shards[0].quotas[0].sold = 3),
+    (Kind::MoneyDiffers, |s| s.payments.as_mut().unwrap()[0].given_back = 4_500),
+    (Kind::MoneyWithoutBooking, |s| {
+        let unknown = PaymentRow { booking: booking(9), taken: 4_500, given_back: 0 };
+        s.payments.as_mut().unwrap().push(unknown);
+    }),
     (Kind::OutboxWaiting, |s| {
         s.shards[0].outbox.push(OutboxRow {
             seq: 4,

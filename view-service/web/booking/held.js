@@ -9,6 +9,7 @@ import { now } from "../api.js";
 const CARDS = [
   ["tok_ok", "4242", "Pays"], ["tok_declined", "0002", "Is declined"],
   ["tok_slow", "3155", "Pays after three seconds"], ["tok_unknown", "0119", "The bank does not answer"],
+  ["tok_lost", "6975", "Pays, and the answer is lost"], ["tok_twice", "8431", "Pays, and is told so twice"],
 ];
 
 // Said aloud once each, for those who do not see the clock.

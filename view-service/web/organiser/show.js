@@ -50,7 +50,7 @@ export async function showDesk(showId) {
       let box = document.getElementById(id);
       if (!box) {
         box = el("section", { class: "card", id }, el("div", { class: "head" }), el("div", { class: "now" }),
-          el("div", { class: "row" }, el("a", { class: "button", href: `#/show/${showId}/${one.performance_id}` }, "Seat map"), button("Delete", () => remove(one), { class: "quiet cancel" })));
+          el("div", { class: "row" }, el("a", { class: "button", href: `#/show/${showId}/${one.performance_id}` }, "Seat map"), button("Delete", () => remove(one.performance_id), { class: "quiet cancel" })));
         place.append(box);
       }
       const view = zone(one.performance_id);
@@ -59,14 +59,17 @@ export async function showDesk(showId) {
     }
   }
 
-  async function remove(one) {
+  async function remove(id) {
+    // As it is now, not as it was when the button was drawn.
+    const one = sales.performances.find((performance) => performance.performance_id === id);
+    if (!one) return;
     const sold = sum(one.tiers, "sold");
     const held = sum(one.tiers, "held");
     const live = sold + held > 0;
     if (!(await sure({ title: "Delete this performance?", yes: live ? "Cancel all and delete" : "Delete it",
       text: live ? `${many(sold, "ticket")} sold and ${many(held, "seat")} held: all bookings are cancelled and refunded.` : "Nobody has a ticket for it." }))) return;
     try {
-      await ask("DELETE", `${path}/performances/${one.performance_id}${live ? "?cancel_bookings=true" : ""}`, { patience: 20_000 });
+      await ask("DELETE", `${path}/performances/${id}${live ? "?cancel_bookings=true" : ""}`, { patience: 20_000 });
       toast("The performance is deleted.");
       await refresh();
     } catch (error) {

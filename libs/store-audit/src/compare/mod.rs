@@ -7,6 +7,7 @@
 mod cell;
 mod index;
 mod ledger;
+mod money;
 mod placements;
 mod views;
 
@@ -37,6 +38,7 @@ pub fn compare(snapshot: &Snapshot, limits: &Limits) -> Vec<Finding> {
     let mut findings = Vec::new();
     cell::check(&index, limits, &mut findings);
     ledger::check(&index, limits, &mut findings);
+    money::check(&index, &mut findings);
     placements::check(&index, &mut findings);
     views::check(&index, &mut findings);
     findings.sort_by(|a, b| {

@@ -16,6 +16,9 @@ const INSERT_BOOKING: &str = "INSERT INTO booking (id, state, user_id, show_id, 
      currency, written_at_ms) \
      VALUES (?, 'CONFIRMED', ?, ?, ?, ?, ?, ?, ?, FALSE, '', '', '', ?, ?)";
 
+const INSERT_CAPTURE: &str = "INSERT INTO outbox (booking_id, show_id, kind, payload, \
+     created_at_ms) VALUES (?, ?, 'confirmed', ?, ?)";
+
 const INSERT_SALE: &str =
     "INSERT INTO seat_sale (performance_id, seat, booking_id) VALUES (?, ?, ?)";
 
@@ -167,11 +170,18 @@ impl Mender<'_> {
             ledger.issue(&NewTicket { key, number }).await?;
         }
         ledger.recount(first.performance.as_str(), value.user.as_str()).await?;
+        // The money may not have been taken yet when the tail was lost. Which
+        // payment it is, the outbox's relay asks the gateway.
+        let amount: u64 = seats.iter().map(|key| key.value.price).sum();
+        let sold = serde_json::json!({"payment": "", "currency": currency, "amount": amount});
+        let capture = sqlx::query(INSERT_CAPTURE)
+            .bind(booking.to_string())
+            .bind(value.show.as_str())
+            .bind(sold.to_string())
+            .bind(now().as_millis());
+        ledger.run(capture).await?;
         ledger.commit().await?;
-        Ok(format!(
-            "booking {booking} was written into the ledger again from etcd's sold values; its \
-             payment is not known: find it at the gateway by the booking id"
-        ))
+        Ok(format!("booking {booking} was written into the ledger again from etcd's sold values"))
     }
 
     /// etcd and the sale's primary key agree on whose seat it is.

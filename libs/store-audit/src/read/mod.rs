@@ -3,6 +3,7 @@
 
 mod catalogue;
 pub(crate) mod etcd;
+mod gateway;
 mod projection;
 pub(crate) mod shard;
 
@@ -15,6 +16,7 @@ use seat_model::{PerformanceId, ShardId, Timestamp};
 use crate::records::{PickKey, SeatKey, Snapshot};
 pub(crate) use catalogue::CatalogueReader;
 pub(crate) use etcd::EtcdReader;
+pub(crate) use gateway::GatewayReader;
 pub(crate) use projection::RedisReader;
 pub(crate) use shard::ShardReader;
 
@@ -25,7 +27,7 @@ pub(crate) const CALL: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 #[error("{store}: {why}")]
 pub struct ReadError {
-    /// Which store: `etcd`, `redis`, `catalogue` or the shard's name.
+    /// Which store: `etcd`, `redis`, `catalogue`, `payment-gateway` or the shard's name.
     pub store: String,
     /// What it said.
     pub why: String,
@@ -50,6 +52,8 @@ pub struct Addresses {
     pub redis: Option<String>,
     /// What Redis keys begin with.
     pub redis_prefix: String,
+    /// The payment gateway, where its ledger may be read.
+    pub gateway: Option<String>,
 }
 
 /// How much is read.
@@ -81,6 +85,7 @@ pub struct Stores {
     pub(crate) shards: Vec<ShardReader>,
     pub(crate) catalogue: CatalogueReader,
     pub(crate) redis: Option<RedisReader>,
+    gateway: Option<GatewayReader>,
 }
 
 impl Stores {
@@ -95,11 +100,13 @@ impl Stores {
             Some(url) => Some(RedisReader::new(url, &addresses.redis_prefix)?),
             None => None,
         };
+        let gateway = addresses.gateway.as_deref().map(GatewayReader::new).transpose()?;
         Ok(Self {
             etcd: EtcdReader::new(&addresses.etcd).await?,
             shards,
             catalogue: CatalogueReader::new(&addresses.catalogue),
             redis,
+            gateway,
         })
     }
 
@@ -122,7 +129,20 @@ impl Stores {
             Some(redis) => Some(redis.read(scope, &performances).await?),
             None => None,
         };
-        Ok(Snapshot { at, cell, shards, catalogue, projection })
+        Ok(Snapshot { at, cell, shards, catalogue, projection, payments: None })
+    }
+
+    /// The same, and the gateway's ledger. It is read last: a shard's outbox
+    /// row is gone only after the gateway did what it says.
+    ///
+    /// # Errors
+    /// As [`Stores::look`].
+    pub(crate) async fn look_with_money(&self, scope: &Scope) -> Result<Snapshot, ReadError> {
+        let mut snapshot = self.look(scope).await?;
+        if let Some(gateway) = &self.gateway {
+            snapshot.payments = Some(gateway.read().await?);
+        }
+        Ok(snapshot)
     }
 
     /// The shard of this name.
