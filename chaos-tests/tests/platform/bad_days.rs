@@ -365,7 +365,7 @@ async fn stored_seats(world: &World, show: &Show) -> Vec<String> {
     let url = world.cluster.redis_url().expect("a Redis");
     let client = redis::Client::open(url).expect("a URL");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
-    let key = format!("seatlock:v1:seats:{}", show.performance_id);
+    let key = format!("{{seatlock:v1:0/1}}:seats:{}", show.performance_id);
     let fields: Vec<String> =
         redis::cmd("HKEYS").arg(key).query_async(&mut connection).await.expect("fields");
     // The one that is no seat says how far it is.
