@@ -154,8 +154,10 @@ impl Sale {
     /// Lets go of a payment whose booking has a row that names another: that
     /// row's primary key makes sure that this one is never used.
     pub(super) fn let_go_of(&self, payment: &str, row: &crate::store::LedgerBooking) {
-        // A row that names none was written again from etcd; this may be the one.
-        if row.payment == payment || row.payment.is_empty() {
+        // A sale that names none was written again from etcd; this may be the
+        // one. A tombstone names none either, and needs none.
+        let may_be_its_own = row.payment.is_empty() && row.state != LedgerState::Aborted;
+        if row.payment == payment || may_be_its_own {
             return;
         }
         let Ok(reference) = payment.parse() else { return };

@@ -2,10 +2,9 @@
 //! the next one collects. No timers; a lone question leaves at once.
 //!
 //! Every hold and every confirm asks whether its key was used before, and
-//! almost always hears no. Asked one by one, those two questions cost a shard
-//! more than the sale itself.
+//! almost always hears no: alone, that would be a statement each
+//! (docs/BENCHMARKS.md has what it costs).
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,12 +91,6 @@ impl<Q: Send + 'static, A: Send + 'static> Questions<Q, A> {
         let asked = Asked { question, send_before, answer };
         self.queue.try_send(asked).map_err(|_| not_sent(&self.shard, "too many ask it"))?;
         answered.await.unwrap_or_else(|_| Err(not_sent(&self.shard, "this instance is ending")))
-    }
-}
-
-impl<Q, A> fmt::Debug for Questions<Q, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Questions").field("shard", &self.shard).finish_non_exhaustive()
     }
 }
 
