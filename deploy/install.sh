@@ -3,7 +3,8 @@
 # what it installs, and starts no system service: the packages bring services
 # of their own, and those are for other people. `--check` only says what is
 # missing (exit 1) and the line that installs it. `--tests` adds what only
-# `./seatlock test` needs: a browser to look at the page with.
+# `./seatlock test` needs: a browser to look at the page with. `--bench` adds
+# what only `./seatlock bench` needs: a web server to be measured beside.
 set -euo pipefail
 
 # Servers are in folders that are not on the path of an ordinary user.
@@ -11,11 +12,16 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 check=
 tests=
+bench=
 for argument in "$@"; do
   case $argument in
     --check) check=1 ;;
     --tests) tests=1 ;;
-    *) echo "seatlock: install.sh knows --check and --tests, not $argument" >&2 && exit 2 ;;
+    --bench) bench=1 ;;
+    *)
+      echo "seatlock: install.sh knows --check, --tests and --bench, not $argument" >&2
+      exit 2
+      ;;
   esac
 done
 
@@ -40,6 +46,8 @@ missing() {
   # A performance's date is its venue's.
   [ -e /usr/share/zoneinfo/Europe/Berlin ] || echo tzdata
   [ -z "$tests" ] || missing_browser
+  # `test` runs the benchmarks, too, tiny.
+  [ -z "$tests$bench" ] || have nginx || echo 'nginx-light|nginx'
 }
 
 # A browser without the letters of a page draws boxes.

@@ -40,7 +40,7 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
         ("seatlock".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("rust (at least)".to_owned(), env!("CARGO_PKG_RUST_VERSION").to_owned()),
     ]);
-    for tool in [programs::ETCD, programs::MARIADB] {
+    for tool in [programs::ETCD, programs::MARIADB, programs::REDIS, programs::NGINX] {
         if let Some(path) = tool.find() {
             versions.insert(tool.name.to_owned(), version(&path, tool.version_arg));
         }
@@ -51,7 +51,9 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
 /// The first line with a number that a program prints.
 pub(crate) fn version(program: &Path, argument: &str) -> String {
     let output = Command::new(program).arg(argument).stdin(Stdio::null()).output();
-    let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+    // nginx says it on standard error.
+    let said = output.map(|o| [o.stdout, o.stderr].concat()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&said).into_owned();
     let line = text.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()));
     line.unwrap_or("unknown").trim().to_owned()
 }

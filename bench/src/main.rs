@@ -10,10 +10,13 @@ mod clock;
 mod hall;
 mod holds;
 mod hot_seat;
+mod house;
 mod http;
 mod leader;
 mod ledger;
+mod live;
 mod load;
+mod looker;
 mod machine;
 mod on_sale;
 mod options;
@@ -25,6 +28,7 @@ mod scale;
 mod stage;
 mod truth;
 mod usage;
+mod view;
 
 use std::process::ExitCode;
 
@@ -107,6 +111,8 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), Failure> {
             Benchmark::OnSale => on_sale::run(options, report).await?,
             Benchmark::Scale => scale::run(options, report).await?,
             Benchmark::Bookings => bookings::run(options, report).await?,
+            Benchmark::View => view::run(options, report).await?,
+            Benchmark::Live => live::run(options, report).await?,
             Benchmark::Leader => leader::run(options, report).await?,
         }
     }

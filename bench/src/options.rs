@@ -60,6 +60,15 @@ pub(crate) struct Options {
     /// scale: holds that run out within one second.
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) due: u64,
+    /// view, live: seats of the house.
+    #[arg(long, default_value_t = 8_897, value_parser = clap::value_parser!(u32).range(20..=40_000))]
+    pub(crate) house: u32,
+    /// view: callers at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) lookers: u32,
+    /// live: open event streams.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=9_000))]
+    pub(crate) streams: u32,
 }
 
 /// A benchmark.
@@ -75,6 +84,10 @@ pub(crate) enum Benchmark {
     Scale,
     /// Hold and confirm through booking-api, beside plain MySQL.
     Bookings,
+    /// Seat maps and shows, beside nginx and Redis with the same bytes.
+    View,
+    /// Seats are taken before a thousand open event streams.
+    Live,
     /// etcd's leader is killed under load.
     Leader,
 }

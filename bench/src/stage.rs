@@ -147,6 +147,16 @@ impl Stage {
         self.cluster.service_urls(NodeKind::BookingApi)
     }
 
+    /// Where the instances of view-service are, past the load balancer.
+    pub(crate) fn view_urls(&self) -> Vec<String> {
+        self.cluster.service_urls(NodeKind::ViewService)
+    }
+
+    /// Where Redis is.
+    pub(crate) fn redis_url(&self) -> Result<String, Failure> {
+        self.cluster.redis_url().ok_or_else(|| "there is no Redis".into())
+    }
+
     /// Where the load balancer is.
     pub(crate) fn base_url(&self) -> String {
         self.cluster.base_url()

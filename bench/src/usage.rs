@@ -66,9 +66,14 @@ fn parse_cpu(stat: &str) -> Option<Duration> {
 }
 
 fn rss_mib(pid: u32) -> Option<u64> {
+    rss_bytes(pid).map(|bytes| bytes >> 20)
+}
+
+/// Resident memory of a process, in bytes.
+pub(crate) fn rss_bytes(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
+    line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 #[cfg(test)]

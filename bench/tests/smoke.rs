@@ -93,3 +93,21 @@ fn bookings_are_measured_beside_the_peer_behind_http_and_bare() {
     }
     assert_eq!(targets(&report), ["P3a", "P3b", "P3a", "P3b"]);
 }
+
+#[test]
+fn views_are_measured_beside_the_same_bytes_from_nginx_and_redis() {
+    let report = run("view", &["--house", "300", "--lookers", "8"]);
+    let systems = systems(&report);
+    for system in ["view-service", "nginx, a file", "Redis GET"] {
+        let rows = systems.iter().filter(|row| **row == ("view", system)).count();
+        assert_eq!(rows, 8, "{system} sends four things at two loads");
+    }
+    assert_eq!(targets(&report), ["P6"; 8]);
+}
+
+#[test]
+fn a_change_is_seen_on_every_open_stream() {
+    let report = run("live", &["--house", "100", "--streams", "20"]);
+    assert_eq!(systems(&report).len(), 2, "from before it is sent, and from its answer");
+    assert_eq!(targets(&report), ["P7"]);
+}

@@ -103,7 +103,10 @@ const AUDIT_READERS: &[(&str, &[&str])] = &[
 
 /// Packages that may use only these crates, tests apart.
 const ONLY_THESE: &[(&str, &[&str])] = &[
-    ("seat-model", &["serde", "serde_json", "jiff", "smol_str", "thiserror", "uuid"]),
+    (
+        "seat-model",
+        &["serde", "serde_json", "jiff", "smol_str", "thiserror", "unicode-normalization", "uuid"],
+    ),
     ("seat-picker", &["seat-model"]),
     ("protocol-model", &["clap", "stateright"]),
 ];

@@ -21,7 +21,7 @@ pub struct Tool {
     pub package: &'static str,
     /// Whether only building needs it.
     pub for_building: bool,
-    /// Whether only `./seatlock test` needs it.
+    /// Whether only `./seatlock test` and `./seatlock bench` need it.
     pub for_tests: bool,
 }
 
@@ -59,12 +59,14 @@ pub const CHROMEDRIVER: Tool = Tool {
     for_tests: true,
     ..tool("chromedriver", &["chromedriver"], "--version", "chromium-driver")
 };
+/// The web server that view-service is measured beside.
+pub const NGINX: Tool = Tool { for_tests: true, ..tool("nginx", &["nginx"], "-v", "nginx-light") };
 /// The Rust toolchain.
 pub const CARGO: Tool =
     Tool { for_building: true, ..tool("Rust toolchain", &["cargo"], "--version", "rustup.rs") };
 
 /// Everything `doctor` looks for.
-pub const ALL: [Tool; 11] = [
+pub const ALL: [Tool; 12] = [
     ETCD,
     MARIADB,
     MARIADB_INSTALL,
@@ -76,6 +78,7 @@ pub const ALL: [Tool; 11] = [
     CARGO,
     CHROMIUM,
     CHROMEDRIVER,
+    NGINX,
 ];
 
 const fn tool(

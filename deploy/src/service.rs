@@ -149,7 +149,10 @@ fn config_text(node: &NodeSpec, layout: Layout<'_>) -> String {
         }
         _ => {
             set("lock_services", urls(state, NodeKind::LockService).into());
-            set("redis_url", redis::url(state).unwrap_or_default().into());
+            let mut servers = toml::Table::new();
+            servers.insert("mode".to_owned(), "single".into());
+            servers.insert("url".to_owned(), redis::url(state).unwrap_or_default().into());
+            set("redis", servers.into());
             let replicas = state.topology.of_kind(NodeKind::CatalogueReplica);
             let replicas: Vec<String> = replicas.map(|node| mysql::url(state, node)).collect();
             set("catalogue_replica_urls", replicas.into());
@@ -210,7 +213,7 @@ mod tests {
         assert_eq!(
             keys("view-service-0"),
             "admin_listen catalogue_primary_url catalogue_replica_urls listen lock_services name \
-             redis_url"
+             redis"
         );
     }
 

@@ -10,14 +10,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use view_service_client::wire::Source;
 
-use crate::cache::{CacheAway, Link, LinkConfig, RecordStore, SeatStore};
+use crate::cache::{CacheAway, Deadlines, Link, LinkConfig, RecordStore, SeatStore};
 use crate::catalogue::{Catalogue, CatalogueAway, Database};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::projection::Projection;
 use crate::projector::{Follower, Writer};
-use crate::seating::Seating;
-use crate::views;
+use crate::seating::{Seating, SeatingLimits};
+use crate::views::{self, Pages, Plans, SeatMaps};
 
 /// How often the parts are asked whether they are there.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -28,6 +28,12 @@ pub(crate) struct App {
     pub(crate) catalogue: Catalogue,
     /// Which seats are taken.
     pub(crate) seating: Seating,
+    /// Seat maps, rendered.
+    pub(crate) seat_maps: SeatMaps,
+    /// Shows and lists, rendered.
+    pub(crate) pages: Pages,
+    /// Seating plans, as they are sent.
+    pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
     /// Places for event streams.
     pub(crate) event_streams: Arc<Semaphore>,
@@ -40,8 +46,8 @@ pub(crate) struct App {
 /// Why the service cannot be built; all of it is a wrong configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// `redis_url`.
-    #[error("redis_url: {0}")]
+    /// `redis`.
+    #[error("redis: {0}")]
     Redis(#[from] CacheAway),
     /// `catalogue_replica_urls` or `catalogue_primary_url`.
     #[error("catalogue: {0}")]
@@ -64,9 +70,12 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
     let link = |deadline_ms| {
         Link::new(
             &LinkConfig {
-                url: config.redis_url.clone(),
+                servers: config.redis.clone(),
                 prefix: config.redis_prefix.clone(),
-                deadline: Duration::from_millis(deadline_ms),
+                deadlines: Deadlines {
+                    call: Duration::from_millis(deadline_ms),
+                    connect: Duration::from_millis(config.redis_connect_deadline_ms),
+                },
                 away_for: config.away_for(),
             },
             metrics.clone(),
@@ -83,7 +92,7 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
         config.event_queue,
         config.regressed_after_ms,
     ));
-    let read_store = SeatStore::new(Arc::clone(&reading), config.regressed_after_ms);
+    let read_store = SeatStore::new(&reading, config.regressed_after_ms);
     project(&config, &process, &projection, &writing, &metrics)?;
 
     let locks = LockClient::new(LockClientConfig {
@@ -99,9 +108,17 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
             read_store.clone(),
             Arc::clone(&projection),
             locks,
-            config.locks_deadline_ms,
-            config.stale_after_ms,
+            SeatingLimits {
+                locks_deadline: Duration::from_millis(config.locks_deadline_ms),
+                stale_after: Duration::from_millis(config.stale_after_ms),
+                away_for: config.away_for(),
+                regressed_after_ms: config.regressed_after_ms,
+            },
+            &metrics,
         ),
+        seat_maps: SeatMaps::new(config.kept_answer_bytes / 2, config.answers_fresh_for()),
+        pages: Pages::new(config.kept_answer_bytes / 2, config.answers_fresh_for()),
+        plans: Plans::new(config.kept_plan_bytes),
         metrics,
         event_streams: Arc::new(Semaphore::new(config.event_streams)),
         heartbeat: config.heartbeat(),
@@ -125,8 +142,9 @@ fn project(
         let follower = Arc::clone(&follower);
         async move { follower.follow().await }
     });
-    let store = SeatStore::new(Arc::clone(writing), config.regressed_after_ms);
-    let writer = Writer::new(store, Arc::clone(projection), config.stale_after_ms, metrics.clone());
+    let store = SeatStore::new(writing, config.regressed_after_ms);
+    let writer =
+        Writer::new(&store, Arc::clone(projection), config.stale_after_ms, metrics.clone());
     // Ends when the follower does.
     process.background.finish(writer.run(heard));
     Ok(())

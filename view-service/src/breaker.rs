@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::metrics::BreakerMetrics;
+
 /// Closed while things go well; after a failure nobody tries for `away_for`,
 /// then one caller at a time.
 #[derive(Debug)]
@@ -12,17 +14,22 @@ pub(crate) struct Breaker {
     away_for: Duration,
     /// Milliseconds after `born` until which nobody tries; 0 while closed.
     open_until_ms: AtomicU64,
+    metrics: BreakerMetrics,
 }
 
 impl Breaker {
-    pub(crate) fn new(away_for: Duration) -> Self {
-        Self { born: Instant::now(), away_for, open_until_ms: AtomicU64::new(0) }
+    pub(crate) fn new(away_for: Duration, metrics: BreakerMetrics) -> Self {
+        Self { born: Instant::now(), away_for, open_until_ms: AtomicU64::new(0), metrics }
     }
 
     /// Whether this caller may try. Once the time is up, the first to ask
     /// moves it on and tries; the others are passed over until it succeeds.
     pub(crate) fn may_try(&self) -> bool {
-        self.may_try_at(self.now_ms())
+        let may = self.may_try_at(self.now_ms());
+        if !may {
+            self.metrics.passed_over.inc();
+        }
+        may
     }
 
     fn may_try_at(&self, now_ms: u64) -> bool {
@@ -39,11 +46,18 @@ impl Breaker {
     }
 
     pub(crate) fn succeeded(&self) {
-        self.open_until_ms.store(0, Ordering::Relaxed);
+        // Reading first: while all is well every call comes by here.
+        if self.open_until_ms.load(Ordering::Relaxed) != 0
+            && self.open_until_ms.swap(0, Ordering::Relaxed) != 0
+        {
+            self.metrics.open.dec();
+        }
     }
 
     pub(crate) fn failed(&self) {
-        self.open_until_ms.store(self.later(self.now_ms()), Ordering::Relaxed);
+        if self.open_until_ms.swap(self.later(self.now_ms()), Ordering::Relaxed) == 0 {
+            self.metrics.open.inc();
+        }
     }
 
     fn later(&self, now_ms: u64) -> u64 {
@@ -58,18 +72,27 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use prometheus::Registry;
+
     use super::*;
+    use crate::metrics::{Layer, Metrics};
 
     #[test]
     fn after_a_failure_nobody_tries_and_then_only_one() {
-        let breaker = Breaker::new(Duration::from_secs(60));
+        let metrics = Metrics::new(&Registry::new()).unwrap().breaker(Layer::Redis);
+        let breaker = Breaker::new(Duration::from_secs(60), metrics.clone());
         assert!(breaker.may_try() && breaker.may_try());
         breaker.failed();
+        breaker.failed();
         assert!(!breaker.may_try());
+        assert_eq!((metrics.open.get(), metrics.passed_over.get()), (1, 1));
         let later = breaker.now_ms() + 60_001;
         assert!(breaker.may_try_at(later), "the time is up");
         assert!(!breaker.may_try_at(later), "and somebody tries already");
+        assert!(breaker.may_try_at(later + 60_001), "who was never heard of again");
         breaker.succeeded();
         assert!(breaker.may_try() && breaker.may_try());
+        breaker.succeeded();
+        assert_eq!(metrics.open.get(), 0);
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use service_kit::{ListenConfig, ServiceConfig};
 
+use crate::cache::RedisServers;
+
 /// What the file may say. Only the first seven keys have no default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,8 +20,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// lock-service instances: whose change feed is followed.
     pub lock_services: Vec<String>,
-    /// Redis, such as `redis://127.0.0.1:6379`.
-    pub redis_url: String,
+    /// Redis: `{ mode = "single", url = "redis://127.0.0.1:6379" }`, or Sentinels, or a Cluster.
+    pub redis: RedisServers,
     /// Replicas of the catalogue, asked first; may be none.
     pub catalogue_replica_urls: Vec<String>,
     /// The catalogue's primary, asked where the replicas are away or do not know yet.
@@ -34,6 +36,9 @@ pub struct Config {
     /// How long the projector waits for Redis; writing a large map takes longer.
     #[serde(default = "defaults::redis_write_deadline_ms")]
     pub redis_write_deadline_ms: u64,
+    /// How long connecting to Redis may take where no view waits for it.
+    #[serde(default = "defaults::redis_connect_deadline_ms")]
+    pub redis_connect_deadline_ms: u64,
     /// How long one database may take to answer, connecting included.
     #[serde(default = "defaults::catalogue_deadline_ms")]
     pub catalogue_deadline_ms: u64,
@@ -55,9 +60,15 @@ pub struct Config {
     /// Pages of lists kept in memory.
     #[serde(default = "defaults::kept_lists")]
     pub kept_lists: u64,
-    /// Bytes of seating plans kept in memory.
+    /// Bytes of seating plans kept in memory, and as many again of what they are sent as.
     #[serde(default = "defaults::kept_plan_bytes")]
     pub kept_plan_bytes: u64,
+    /// How long a rendered answer is sent again where nothing has changed.
+    #[serde(default = "defaults::answer_fresh_ms")]
+    pub answer_fresh_ms: u64,
+    /// Bytes of rendered seat maps, shows and lists kept in memory, about.
+    #[serde(default = "defaults::kept_answer_bytes")]
+    pub kept_answer_bytes: u64,
     /// How often a second the primary may be asked whether a thing that no
     /// replica knows was just made.
     #[serde(default = "defaults::confirmations_per_s")]
@@ -105,6 +116,9 @@ mod defaults {
     pub(super) const fn redis_write_deadline_ms() -> u64 {
         1_000
     }
+    pub(super) const fn redis_connect_deadline_ms() -> u64 {
+        1_000
+    }
     pub(super) const fn catalogue_deadline_ms() -> u64 {
         500
     }
@@ -127,6 +141,12 @@ mod defaults {
         1_000
     }
     pub(super) const fn kept_plan_bytes() -> u64 {
+        256 << 20
+    }
+    pub(super) const fn answer_fresh_ms() -> u64 {
+        1_000
+    }
+    pub(super) const fn kept_answer_bytes() -> u64 {
         256 << 20
     }
     pub(super) const fn confirmations_per_s() -> u32 {
@@ -169,6 +189,10 @@ impl Config {
         Duration::from_millis(self.away_for_ms)
     }
 
+    pub(crate) const fn answers_fresh_for(&self) -> Duration {
+        Duration::from_millis(self.answer_fresh_ms)
+    }
+
     pub(crate) const fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_ms)
     }
@@ -197,6 +221,14 @@ impl ServiceConfig for Config {
             return Err("feed_silence_ms must be at least 1100 (a living feed speaks once a \
                         second) and not far below stale_after_ms"
                 .to_owned());
+        }
+        self.redis.check()?;
+        if self.redis_prefix.contains(['{', '}']) {
+            return Err("redis_prefix must have no braces: they say where a key is".to_owned());
+        }
+        // A view that is not stale must not become so while it is kept.
+        if self.answer_fresh_ms > self.stale_after_ms {
+            return Err("answer_fresh_ms must not be above stale_after_ms".to_owned());
         }
         let zero = [
             ("history_events", self.history_events),

@@ -24,4 +24,4 @@ pub use app::build;
 pub use config::Config;
 pub use metrics::Metrics;
 pub use projector::{Follower, Writer};
-pub use seating::{Seating, Taken};
+pub use seating::{Seating, SeatingLimits, Taken};

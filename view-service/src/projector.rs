@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lock_service_client::wire::ChangeLine;
 use lock_service_client::{LockClient, LockClientConfig, LockError};
 use seat_model::{PerformanceId, Timestamp};
 use service_kit::{Component, clock};
 use tokio::sync::mpsc;
 
-use crate::cache::{CacheAway, Change, Said, SeatStore, Write};
+use crate::cache::{CacheAway, Change, Said, SeatPartition, SeatStore, Write};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::projection::{Projection, Refused, Step};
@@ -126,25 +127,27 @@ impl Follower {
 
 /// Writes the projection to Redis.
 pub struct Writer {
-    store: SeatStore,
-    projection: Arc<Projection>,
-    stale_after_ms: i64,
-    metrics: Metrics,
-    /// The generation this instance has written everything under.
-    generation: Option<String>,
+    parts: Vec<Part>,
 }
 
 impl Writer {
     /// A writer that has written nothing yet.
     #[must_use]
     pub fn new(
-        store: SeatStore,
+        store: &SeatStore,
         projection: Arc<Projection>,
         stale_after_ms: u64,
         metrics: Metrics,
     ) -> Self {
         let stale_after_ms = i64::try_from(stale_after_ms).unwrap_or(i64::MAX);
-        Self { store, projection, stale_after_ms, metrics, generation: None }
+        let part = |partition: &SeatPartition| Part {
+            store: partition.clone(),
+            projection: Arc::clone(&projection),
+            stale_after_ms,
+            metrics: metrics.clone(),
+            generation: None,
+        };
+        Self { parts: store.partitions().iter().map(part).collect() }
     }
 
     /// Writes what comes until the sender is gone.
@@ -159,23 +162,46 @@ impl Writer {
                 return;
             }
             if overflowed {
-                self.generation = None;
+                self.forget();
             }
             // While Redis is away this fails at once (breaker) and what was
-            // heard is dropped: memory has it, and `generation` is forgotten.
-            if let Err(away) = self.take(&heard).await {
+            // heard is dropped: memory has it, and the generations are forgotten.
+            let taken = join_all(self.parts.iter_mut().map(|part| part.take(&heard))).await;
+            if let Some(away) = taken.into_iter().find_map(Result::err) {
                 tracing::debug!(%away, "the projection was not written");
-                self.generation = None;
+                // Of every part: a server that went may have taken with it what
+                // it acknowledged, also for those who did not see the error.
+                self.forget();
             }
             heard.clear();
         }
     }
 
+    /// Makes every part be written anew.
+    fn forget(&mut self) {
+        for part in &mut self.parts {
+            part.generation = None;
+        }
+    }
+}
+
+/// One partition's writer.
+struct Part {
+    store: SeatPartition,
+    projection: Arc<Projection>,
+    stale_after_ms: i64,
+    metrics: Metrics,
+    /// The generation this instance has written everything under.
+    generation: Option<String>,
+}
+
+impl Part {
     async fn take(&mut self, heard: &[Step]) -> Result<(), CacheAway> {
         let mut writes = Vec::with_capacity(heard.len());
         for step in heard {
             match step {
                 Step::Quiet => {}
+                Step::Changed { performance, .. } if !self.store.has(performance) => {}
                 Step::Changed { performance, revision, seats } => {
                     writes.push(Write::Change(Change {
                         performance: performance.clone(),
@@ -296,7 +322,8 @@ impl Writer {
             self.metrics.generations.inc();
         }
         let mut performances = self.store.performances().await?;
-        performances.extend(self.projection.performances());
+        let mine = self.projection.performances().into_iter();
+        performances.extend(mine.filter(|performance| self.store.has(performance)));
         performances.sort_unstable();
         performances.dedup();
         let count = performances.len();

@@ -12,8 +12,10 @@ use seat_model::{Chart, PerformanceId, PlanId, PublicSeatState, SeatId, Timestam
 use service_kit::clock;
 use view_service_client::wire::Source;
 
+use crate::breaker::Breaker;
 use crate::cache::{Reading, SeatStore};
-use crate::projection::{Known, Projection};
+use crate::metrics::{Layer, Metrics};
+use crate::projection::{Known, Projection, Stand};
 
 /// The taken seats of a performance, and how old that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,16 +41,31 @@ struct Snapshot {
     performances: HashMap<PerformanceId, BTreeMap<SeatId, PublicSeatState>>,
 }
 
+/// How long is waited for whom, and what is too old.
+#[derive(Debug, Clone, Copy)]
+pub struct SeatingLimits {
+    /// How long lock-service may take to say which seats are taken.
+    pub locks_deadline: Duration,
+    /// What nobody vouched for since so long is stale.
+    pub stale_after: Duration,
+    /// How long lock-service is left alone after it did not answer.
+    pub away_for: Duration,
+    /// Revisions that went back this much later are another cell's, in milliseconds.
+    pub regressed_after_ms: i64,
+}
+
 /// Everyone who knows which seats are taken.
 pub struct Seating {
     store: SeatStore,
     projection: Arc<Projection>,
     locks: LockClient,
     locks_deadline: Duration,
+    locks_breaker: Breaker,
     stale_after_ms: i64,
+    regressed_after_ms: i64,
     /// One read of a snapshot at a time, and at most one a second.
     snapshots: Cache<(), Arc<Snapshot>>,
-    /// Taken seats by tier, as of the last change of a performance.
+    /// Taken seats by tier, by the version of a performance in memory.
     counts: Cache<(PerformanceId, PlanId, u64), Arc<Vec<usize>>>,
 }
 
@@ -59,15 +76,17 @@ impl Seating {
         store: SeatStore,
         projection: Arc<Projection>,
         locks: LockClient,
-        locks_deadline_ms: u64,
-        stale_after_ms: u64,
+        limits: SeatingLimits,
+        metrics: &Metrics,
     ) -> Self {
         Self {
             store,
             projection,
             locks,
-            locks_deadline: Duration::from_millis(locks_deadline_ms),
-            stale_after_ms: i64::try_from(stale_after_ms).unwrap_or(i64::MAX),
+            locks_deadline: limits.locks_deadline,
+            locks_breaker: Breaker::new(limits.away_for, metrics.breaker(Layer::Locks)),
+            stale_after_ms: i64::try_from(limits.stale_after.as_millis()).unwrap_or(i64::MAX),
+            regressed_after_ms: limits.regressed_after_ms,
             snapshots: Cache::builder().time_to_live(Duration::from_secs(1)).build(),
             counts: Cache::builder().max_capacity(20_000).build(),
         }
@@ -78,9 +97,33 @@ impl Seating {
         &self.projection
     }
 
+    /// Where a performance stands in memory, while that is fresh: it is what
+    /// Redis is written from, and nobody else needs to be asked.
+    pub fn fresh(&self, performance: &PerformanceId) -> Option<Stand> {
+        self.projection.stand(performance).filter(|stand| !self.is_stale(stand.as_of))
+    }
+
+    /// Whether what was known then is older than what was known there, and not
+    /// just another cell's: a lower revision that was confirmed much later means
+    /// that etcd began again.
+    pub(crate) fn is_older(&self, this: (u64, Timestamp), than: (u64, Timestamp)) -> bool {
+        this.0 < than.0 && this.1 <= than.1.plus_millis(self.regressed_after_ms)
+    }
+
     /// The taken seats of a performance; `None` when nobody can say: there is
     /// nothing in memory, and Redis and lock-service are away.
     pub async fn taken(&self, performance: &PerformanceId) -> Option<Taken> {
+        if self.fresh(performance).is_some()
+            && let Some(known) = self.projection.known(performance)
+        {
+            return Some(self.as_known(known));
+        }
+        self.taken_elsewhere(performance).await
+    }
+
+    /// The same from those who are asked when memory is not fresh, or older than
+    /// what was shown already.
+    pub(crate) async fn taken_elsewhere(&self, performance: &PerformanceId) -> Option<Taken> {
         let stored = self.stored(std::slice::from_ref(performance)).await;
         let stored = stored.and_then(|mut all| all.pop().flatten());
         self.newest(performance, stored).await
@@ -92,7 +135,7 @@ impl Seating {
         &self,
         wanted: &[(PerformanceId, PlanId, Arc<Chart>)],
     ) -> Option<(Vec<Arc<Vec<usize>>>, Timestamp)> {
-        let fresh = self.projection.reached().is_some_and(|(_, as_of)| !self.is_stale(as_of));
+        let fresh = self.is_fresh();
         let ids: Vec<PerformanceId> = wanted.iter().map(|(id, ..)| id.clone()).collect();
         let mut stored = if fresh { None } else { self.stored(&ids).await }
             .unwrap_or_else(|| vec![None; ids.len()])
@@ -107,7 +150,7 @@ impl Seating {
             } else {
                 let taken = self.newest(id, stored).await?;
                 oldest = oldest.min(taken.as_of);
-                all.push(Arc::new(count(chart, &taken.seats)));
+                all.push(Arc::new(count(chart, taken.seats.keys())));
             }
         }
         Some((all, oldest))
@@ -119,14 +162,21 @@ impl Seating {
         plan: &PlanId,
         chart: &Chart,
     ) -> Arc<Vec<usize>> {
-        let changed = self.projection.changed(performance);
-        let key = (performance.clone(), plan.clone(), changed);
+        let version = self.projection.stand(performance).map_or(0, |stand| stand.version);
+        let key = (performance.clone(), plan.clone(), version);
         self.counts
             .get_with(key, async {
-                let known = self.projection.known(performance);
-                Arc::new(count(chart, &known.map(|known| known.seats).unwrap_or_default()))
+                let counted = self
+                    .projection
+                    .look(performance, |_, seats| count(chart, seats.map(|(s, _)| s)));
+                Arc::new(counted.unwrap_or_else(|| vec![0; chart.tiers.len()]))
             })
             .await
+    }
+
+    /// Whether memory is.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.projection.reached().is_some_and(|(_, as_of)| !self.is_stale(as_of))
     }
 
     async fn stored(&self, performances: &[PerformanceId]) -> Option<Vec<Option<Reading>>> {
@@ -164,8 +214,7 @@ impl Seating {
         }
     }
 
-    /// The same for what was read from memory under a lock of one's own.
-    pub(crate) fn as_known(&self, known: Known) -> Taken {
+    fn as_known(&self, known: Known) -> Taken {
         Taken {
             revision: known.revision,
             as_of: known.as_of.unwrap_or_else(clock::now),
@@ -196,6 +245,9 @@ impl Seating {
     /// Reads until the snapshot is complete, and as far as the first word that
     /// it is the newest, if that comes in time.
     async fn read_snapshot(&self) -> Result<Arc<Snapshot>, LockError> {
+        if !self.locks_breaker.may_try() {
+            return Err(LockError::NotApplied("it did not answer a moment ago".into()));
+        }
         let mut snapshot = Snapshot::default();
         let mut complete = false;
         let read = tokio::time::timeout(self.locks_deadline, async {
@@ -232,8 +284,10 @@ impl Seating {
         });
         let ended = read.await;
         if complete {
+            self.locks_breaker.succeeded();
             return Ok(Arc::new(snapshot));
         }
+        self.locks_breaker.failed();
         match ended {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) => Err(LockError::NotApplied("the feed ended within its snapshot".into())),
@@ -241,7 +295,7 @@ impl Seating {
         }
     }
 
-    fn is_stale(&self, as_of: Option<Timestamp>) -> bool {
+    pub(crate) fn is_stale(&self, as_of: Option<Timestamp>) -> bool {
         is_stale(as_of, clock::now(), self.stale_after_ms)
     }
 }
@@ -252,9 +306,9 @@ fn is_stale(as_of: Option<Timestamp>, now: Timestamp, stale_after_ms: i64) -> bo
 }
 
 /// Seats by tier, in the chart's order of tiers; seats the plan does not have do not count.
-fn count(chart: &Chart, seats: &BTreeMap<SeatId, PublicSeatState>) -> Vec<usize> {
+fn count<'s>(chart: &Chart, seats: impl Iterator<Item = &'s SeatId>) -> Vec<usize> {
     let mut counts = vec![0; chart.tiers.len()];
-    for seat in seats.keys() {
+    for seat in seats {
         if let Some(index) = chart.index_of(seat) {
             counts[chart.seats[index].tier] += 1;
         }

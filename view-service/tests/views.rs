@@ -7,72 +7,16 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use prometheus::Registry;
 use seat_model::{Code, PerformanceId, PublicSeatState, SeatId, ShowId};
-use service_kit::{Background, Process, Readiness};
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+use service_kit::{Background, Readiness};
+use support::catalogue::{self, Catalogue};
 use support::{Feed, eventually, flush, free_port, mariadb, redis, redis_url};
-use view_service::{Config, build};
 use view_service_client::wire::{ShowQuery, Source};
 use view_service_client::{SeatEvent, Unviewed, ViewClient};
 
-const TABLES: &str = include_str!("../../booking-api/migrations/catalogue/0001_catalogue.sql");
-
-const PLAN: &str = r#"{"name":"Hall","categories":[{"name":"Stalls"},{"name":"Box"},{"name":"Empty"}],
-"size":{"width":10,"height":10},"zones":[{"position":{"x":0,"y":0},"rows":[{"row_number":"1","seats":[
-{"seat_guid":"A-1","seat_number":"1","position":{"x":0,"y":0},"category":"Stalls"},
-{"seat_guid":"A-2","seat_number":"2","position":{"x":1,"y":0},"category":"Stalls"},
-{"seat_guid":"A-3","seat_number":"3","position":{"x":2,"y":0},"category":"Box"}]}]}]}"#;
-
-const PRICES: &str = r#"{"Stalls":{"price":4500,"currency":"EUR"},"Box":{"price":9000,"currency":"EUR"},
-"Empty":{"price":1,"currency":"EUR"}}"#;
-
-/// One database of the catalogue.
-struct Catalogue(MySqlConnection);
-
-impl Catalogue {
-    async fn new(url: &str) -> Self {
-        let mut connection = MySqlConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(TABLES).execute(&mut connection).await.unwrap();
-        let mut catalogue = Self(connection);
-        catalogue.run(format!("INSERT INTO plans VALUES ('plan','Hall','{PLAN}',3,'[]',0)")).await;
-        catalogue
-    }
-
-    async fn run(&mut self, sql: String) {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.0).await.unwrap();
-    }
-
-    async fn show(&mut self, id: &str) {
-        let name = id.to_uppercase();
-        self.run(format!("INSERT INTO shows VALUES ('{id}','{name}','{id}',0)")).await;
-    }
-
-    /// `at` is UTC, `date` the venue's own.
-    async fn performance(&mut self, show: &str, id: &str, place: &str, at: &str, date: &str) {
-        let at: seat_model::Timestamp = at.parse().unwrap();
-        let (at, key) = (at.as_millis(), place.to_lowercase());
-        self.run(format!(
-            "INSERT INTO performances VALUES ('{id}','{show}','{place}','{key}','House',\
-             'Europe/Vienna',{at},'{date}','plan','{PRICES}',NULL,600000,1800000,10,'off',0,0)"
-        ))
-        .await;
-    }
-}
-
 async fn instance(config: serde_json::Value) -> (ViewClient, Background, Readiness) {
-    let config: Config = serde_json::from_value(config).unwrap();
-    let process = Process {
-        readiness: Readiness::default(),
-        registry: Registry::new(),
-        background: Background::default(),
-    };
-    let router = build(config, process.clone()).await.unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let client = ViewClient::new(&url, Duration::from_secs(3)).unwrap();
-    (client, process.background, process.readiness)
+    let started = catalogue::instance(config).await;
+    (started.client, started.background, started.readiness)
 }
 
 fn code<T: std::fmt::Debug>(answer: Result<T, Unviewed>) -> Code {
@@ -124,7 +68,7 @@ async fn looking() {
     feed.change("h-1", &[("A-1", PublicSeatState::Sold)]);
     let config = serde_json::json!({
         "name": "view-service-t", "listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:1",
-        "lock_services": [feed.url], "redis_url": redis_url(redis_port),
+        "lock_services": [feed.url], "redis": { "mode": "single", "url": redis_url(redis_port) },
         "catalogue_replica_urls": [replica_url], "catalogue_primary_url": primary_url,
         "heartbeat_ms": 200,
     });
@@ -225,9 +169,9 @@ async fn one_show(client: &ViewClient, primary: &mut Catalogue) {
 
 async fn seat_maps(client: &ViewClient, feed: &Feed) -> String {
     let (hamlet, first) = (show("hamlet"), evening("h-1"));
-    let viewed = eventually("the map comes from redis", || async {
+    let viewed = eventually("the map comes from memory, and is fresh", || async {
         let viewed = client.seats(&hamlet, &first, None).await.unwrap();
-        (viewed.source == Some(Source::Redis)).then_some(viewed)
+        (viewed.source == Some(Source::Memory)).then_some(viewed)
     })
     .await;
     let etag = viewed.etag.clone().unwrap();
@@ -311,16 +255,42 @@ async fn away(
     };
     look().await;
 
-    // Redis hangs: the first one waits for its deadline, the others do not.
+    // An instance without a feed has the seats from Redis.
+    let mut deaf = config.clone();
+    deaf["lock_services"] = serde_json::json!([format!("http://127.0.0.1:{}", free_port())]);
+    let (deaf, deaf_background, _) = instance(deaf).await;
+    let heard = async || {
+        let began = Instant::now();
+        let seats = deaf.seats(&show("hamlet"), &evening("h-1"), None).await.unwrap();
+        let map = seats.answer.unwrap();
+        assert_eq!(map.seats.len(), 1);
+        (began.elapsed(), seats.source, map.stale)
+    };
+    eventually("the seats from redis", || async {
+        let (_, source, stale) = heard().await;
+        (source == Some(Source::Redis) && !stale).then_some(())
+    })
+    .await;
+
+    // Redis hangs: whoever has a feed does not notice. Whoever has none waits for
+    // a deadline once in a while, and shows what it saw, as old as it is.
     redis_server.signal("-STOP");
     let (took, source, _) = look().await;
     assert_eq!(source, Some(Source::Memory));
     assert!(took < Duration::from_millis(1_500), "{took:?}");
-    redis_server.signal("-CONT");
-    eventually("redis is used again", || async {
-        (look().await.1 == Some(Source::Redis)).then_some(())
+    eventually("the last map grows old", || async {
+        let (took, _, stale) = heard().await;
+        assert!(took < Duration::from_millis(1_500), "{took:?}");
+        stale.then_some(())
     })
     .await;
+    redis_server.signal("-CONT");
+    eventually("redis is used again", || async {
+        let (_, source, stale) = heard().await;
+        (source == Some(Source::Redis) && !stale).then_some(())
+    })
+    .await;
+    deaf_background.shutdown().cancel();
 
     // Both databases hang: what was seen is still shown.
     database.signal("-STOP");

@@ -6,12 +6,14 @@ pub(crate) mod front;
 mod lease_lock;
 mod lines;
 mod members;
+mod nginx;
 mod plain_put;
 mod skip_locked;
 
 pub(crate) use box_office::{BoxOffice, Ended, Tables, Wanted, booking_id};
 pub(crate) use lease_lock::LeaseLock;
 pub(crate) use members::{Members, Placement};
+pub(crate) use nginx::Nginx;
 pub(crate) use plain_put::PlainPut;
 pub(crate) use skip_locked::{SeatTable, SkipLocked};
 

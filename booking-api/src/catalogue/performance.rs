@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use seat_model::{Chart, Money, PerformanceId, Plan, PlanId, ShowId, Timestamp};
+use seat_model::{Chart, Money, PerformanceId, Plan, PlanId, ShowId, Timestamp, folded};
 use sqlx::Row;
 use sqlx::mysql::MySqlRow;
 
@@ -45,8 +45,8 @@ pub(crate) struct Performance {
 }
 
 impl Performance {
-    /// Whether this is the place somebody means, without regard to case and
-    /// outer blanks.
+    /// Whether this is the place somebody means, without regard to case,
+    /// accents and blanks.
     pub(crate) fn is_at(&self, location: &str) -> bool {
         location_key(&self.location) == location_key(location)
     }
@@ -54,7 +54,7 @@ impl Performance {
 
 /// What locations are compared by.
 pub(crate) fn location_key(location: &str) -> String {
-    location.trim().to_lowercase()
+    folded(location)
 }
 
 /// A show's performances in the order they take place, shared.

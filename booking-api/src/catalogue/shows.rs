@@ -1,6 +1,6 @@
 //! Shows: written once under the organiser's id.
 
-use seat_model::ShowId;
+use seat_model::{ShowId, folded};
 
 use super::keyed::{Begun, StatementError};
 use super::performance::get;
@@ -45,7 +45,7 @@ impl Catalogue {
         )
         .bind(show.show_id.as_str())
         .bind(&show.name)
-        .bind(show.name.to_lowercase())
+        .bind(folded(&show.name))
         .bind(show.created_at_ms);
         match change.execute(insert).await {
             Ok(_) => change.commit().await?,

@@ -10,8 +10,8 @@ use super::ProblemBody;
     get, path = "/v1/shows", tag = "looking",
     params(
         ("date" = Option<String>, Query, description = "`YYYY-MM-DD` in the venue's time zone"),
-        ("loc" = Option<String>, Query, description = "Where; upper and lower case are the same"),
-        ("q" = Option<String>, Query, description = "Part of the name"),
+        ("loc" = Option<String>, Query, description = "Where, without regard to case and accents"),
+        ("q" = Option<String>, Query, description = "Part of the name, without regard to case and accents"),
         ("limit" = Option<u32>, Query, description = "Shows a page has"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
@@ -44,7 +44,14 @@ pub(crate) fn list_shows() {}
 #[expect(dead_code, reason = "described here, served by view-service")]
 pub(crate) fn show() {}
 
-/// The seats that are not free.
+/// The seats that are not free; or every seat of the plan in two bits, where
+/// `Accept` prefers `application/octet-stream`.
+///
+/// The compact form, numbers little-endian: `SLSM`; version (1 byte, 1); flags
+/// (1 byte, bit 0: stale); length of the plan's id (2); revision (8); as of, in
+/// milliseconds since 1970 (8, signed); seats of the plan (4); free seats (4);
+/// the plan's id; then two bits a seat in plan order, four seats a byte, the
+/// first in the lowest bits: 0 free, 1 held, 2 sold.
 #[utoipa::path(
     get, path = "/v1/show/{showId}/performances/{performanceId}/seats", tag = "looking",
     params(
@@ -52,7 +59,10 @@ pub(crate) fn show() {}
         ("performanceId" = String, Path, description = "The performance"),
     ),
     responses(
-        (status = 200, description = "The seat map", body = SeatMap),
+        (status = 200, description = "The seat map", content(
+            (SeatMap = "application/json"),
+            (String = "application/octet-stream"),
+        )),
         (status = 304, description = "`If-None-Match` names this answer"),
         (status = 404, description = "`not_found`", body = ProblemBody),
         (status = 503, description = "`unavailable`", body = ProblemBody),

@@ -84,6 +84,67 @@ pub(crate) async fn lists_are_filtered_and_paged(world: &World) {
     }
 }
 
+/// Where and when (in UTC), and the date there. Late evenings and small hours,
+/// on the days when clocks change, at the ends of the earth, and far away.
+const DATES: [(&str, &str, &str); 9] = [
+    ("Europe/Berlin", "2027-03-28T21:30:00.000Z", "2027-03-28"),
+    ("Europe/Berlin", "2027-03-27T23:30:00.000Z", "2027-03-28"),
+    ("Europe/Berlin", "2027-10-31T22:30:00.000Z", "2027-10-31"),
+    ("America/New_York", "2027-11-08T04:30:00.000Z", "2027-11-07"),
+    ("America/New_York", "2027-03-15T03:30:00.000Z", "2027-03-14"),
+    ("Pacific/Kiritimati", "2026-12-31T13:30:00.000Z", "2027-01-01"),
+    ("Pacific/Pago_Pago", "2027-01-02T10:30:00.000Z", "2027-01-01"),
+    ("Asia/Kathmandu", "2027-05-05T18:05:00.000Z", "2027-05-05"),
+    ("Europe/Berlin", "2099-12-31T22:30:00.000Z", "2099-12-31"),
+];
+
+pub(crate) async fn a_performance_is_on_the_date_people_go_out(world: &World) {
+    for (zone, starts_at, date) in DATES {
+        let changes = json!({"time_zone": zone, "starts_at": starts_at});
+        let show = world.show_with("dated", changes).await;
+        let listed = async |date: &str| {
+            let path = format!("/v1/shows?date={date}&q={}", show.show_id);
+            let page = world.anybody.get(path).expect(200).await.json();
+            page["shows"].as_array().expect("shows").len()
+        };
+        eventually(Duration::from_secs(5), || async {
+            if listed(date).await == 1 { Ok(()) } else { Err(format!("not on {date} in {zone}")) }
+        })
+        .await;
+        let day: jiff::civil::Date = date.parse().expect("a date");
+        for other in [day.yesterday(), day.tomorrow()] {
+            let other = other.expect("a date").to_string();
+            assert_eq!(listed(&other).await, 0, "{starts_at} in {zone} is on {other}");
+            let path = format!("/v1/show/{}?date={other}", show.show_id);
+            world.anybody.get(path).refused(Code::NotFound).await;
+        }
+        world.anybody.get(format!("/v1/show/{}?date={date}", show.show_id)).expect(200).await;
+        // What is found can be booked by the same words.
+        let body = json!({"tier": "Stalls", "date": date, "location": CITY.to_uppercase()});
+        world.customer("dated").post_once(show.book_path(), body).expect(201).await;
+    }
+}
+
+pub(crate) async fn names_are_found_without_their_accents(world: &World) {
+    let show_id = world.fresh_show_id("accents");
+    let body = json!({"show_id": show_id, "name": format!("Götterdämmerung  {show_id}")});
+    world.organiser.post_once("/v1/admin/shows", body).expect(201).await;
+    let performance = world.performance(&show_id, json!({"location": "Bayreuth-Süd"})).await;
+    for typed in ["gotterdammerung", "G%C3%96TTERD%C3%84MM", "d%C3%A4mmerung%20accents"] {
+        for place in ["bayreuth-sud", "BAYREUTH-S%C3%9CD"] {
+            eventually(Duration::from_secs(5), || async {
+                let path = format!("/v1/shows?q={typed}&loc={place}&limit=100");
+                let page = world.anybody.get(path).expect(200).await.json();
+                let shows = page["shows"].as_array().expect("shows");
+                let mut found = shows.iter().map(|show| &show["performances"][0]);
+                let there = found.any(|one| one["performance_id"] == performance.as_str());
+                if there { Ok(()) } else { Err(format!("{typed} in {place}: {page}")) }
+            })
+            .await;
+        }
+    }
+}
+
 pub(crate) async fn an_unchanged_view_is_not_sent_again(world: &World) {
     let show = world.show("etag").await;
     world.seats(&show).await;

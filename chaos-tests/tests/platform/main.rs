@@ -17,6 +17,7 @@ mod journeys;
 mod looking;
 mod marathon;
 mod money;
+mod never_dark;
 mod organising;
 mod orphans;
 mod races;
@@ -135,6 +136,7 @@ fn side_by_side(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
         },
         looking::{
             a_show_and_its_tiers, lists_are_filtered_and_paged,
+            a_performance_is_on_the_date_people_go_out, names_are_found_without_their_accents,
             an_unchanged_view_is_not_sent_again, changes_are_seen_live,
             the_page_and_the_documentation_are_there, what_is_made_is_seen_within_two_seconds,
         },
@@ -198,6 +200,13 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             a_shard_that_is_down_leaves_the_hold, without_the_catalogue_known_shows_are_sold,
             without_etcds_majority_nothing_is_sold_and_everything_is_shown,
             an_emptied_redis_fills_itself, too_many_requests_are_told_when_to_come_again,
+        },
+        never_dark::{
+            without_redis_every_view_is_answered, without_the_replica_every_view_is_answered,
+            without_any_catalogue_every_view_is_answered, without_etcd_every_view_is_answered,
+            without_lock_services_every_view_is_answered,
+            without_booking_apis_every_view_is_answered,
+            with_nothing_behind_them_views_are_answered_from_memory,
         },
         repeating::{a_request_cut_off_by_a_crash_runs_within_ten_seconds},
         telling::{

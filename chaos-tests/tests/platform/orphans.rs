@@ -233,7 +233,7 @@ pub(crate) async fn an_old_map_in_redis_is_named_and_written_anew(world: &World)
     let (_, _) = bought(world, &show, &["S-E-1"]).await;
     let client = redis::Client::open(world.cluster.redis_url().expect("a Redis")).expect("a URL");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis");
-    let hash = format!("seatlock:v1:seats:{}", show.performance_id);
+    let hash = format!("{{seatlock:v1:0/1}}:seats:{}", show.performance_id);
     let forget = redis::cmd("HDEL").arg(&hash).arg("S-E-1").exec_async(&mut connection).await;
     forget.expect("deleted");
     auditor.mends(world, &[Kind::SoldShownFree]).await;

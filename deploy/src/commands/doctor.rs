@@ -25,7 +25,7 @@ pub(crate) fn run() -> Outcome {
             table.add_row([tool.name, "missing", ""]);
             let need = match (tool.for_building, tool.for_tests) {
                 (true, _) => " (to build)",
-                (_, true) => " (to test)",
+                (_, true) => " (to test and to measure)",
                 _ => "",
             };
             notes.push(format!("{} is missing{need}", tool.name));
@@ -64,7 +64,7 @@ pub(crate) fn run() -> Outcome {
     if !packages.is_empty() {
         println!("\nInstall with: apt-get install {}", packages.join(" "));
     }
-    // What only tests need is no reason to call an installation incomplete.
+    // What only tests and benchmarks need is no reason to call an installation incomplete.
     let needed = programs::ALL.iter().filter(|tool| !tool.for_tests);
     let all_there = needed.map(programs::Tool::find).all(|path| path.is_some());
     Ok(if all_there { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,6 +6,7 @@
 
 mod chart;
 mod fence;
+mod folded;
 mod ids;
 mod money;
 mod plan;
@@ -16,6 +17,7 @@ mod time;
 
 pub use chart::{Chart, ChartSeat};
 pub use fence::{Fence, MAX_CELL_EPOCH, MAX_REVISION, ShardEpoch};
+pub use folded::folded;
 pub use ids::{
     BookingId, IdError, Nonce, PerformanceId, PlanId, SeatId, ShardId, ShowId, TicketId, UserId,
     WebhookId,

@@ -7,6 +7,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use seat_model::{PerformanceId, Plan, PlanId, Problem, ShowId};
 use serde::de::DeserializeOwned;
 
+use crate::bits::{MEDIA_TYPE, SeatBits};
 use crate::events::SeatEvents;
 use crate::wire::{SOURCE_HEADER, SeatMap, Show, ShowList, ShowQuery, Source};
 
@@ -75,6 +76,12 @@ impl ViewClient {
         Ok(Self { http, base, timeout })
     }
 
+    /// The origin that is asked.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.base.as_str()
+    }
+
     /// A page of shows.
     ///
     /// # Errors
@@ -116,6 +123,22 @@ impl ViewClient {
         unless: Option<&str>,
     ) -> Result<Viewed<SeatMap>, Unviewed> {
         self.get(self.seats_url(show, performance, &["seats"]), unless).await
+    }
+
+    /// The same in two bits a seat, in the plan's order.
+    ///
+    /// # Errors
+    /// See [`Unviewed`].
+    pub async fn seat_bits(
+        &self,
+        show: &ShowId,
+        performance: &PerformanceId,
+        unless: Option<&str>,
+    ) -> Result<Viewed<SeatBits>, Unviewed> {
+        let url = self.seats_url(show, performance, &["seats"]);
+        let request = self.http.get(url).header(ACCEPT, MEDIA_TYPE);
+        self.ask(request, unless, |body| SeatBits::decode(body).map_err(|bad| bad.to_string()))
+            .await
     }
 
     /// A seating plan.
@@ -177,7 +200,17 @@ impl ViewClient {
         url: Url,
         unless: Option<&str>,
     ) -> Result<Viewed<T>, Unviewed> {
-        let mut request: RequestBuilder = self.http.get(url).timeout(self.timeout);
+        let read = |body: &[u8]| serde_json::from_slice(body).map_err(|error| error.to_string());
+        self.ask(self.http.get(url), unless, read).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: RequestBuilder,
+        unless: Option<&str>,
+        read: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Viewed<T>, Unviewed> {
+        let mut request = request.timeout(self.timeout);
         if let Some(etag) = unless {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -192,8 +225,7 @@ impl ViewClient {
         } else {
             let bytes =
                 answer.bytes().await.map_err(|error| Unviewed::NoAnswer(error.to_string()))?;
-            let read = serde_json::from_slice(&bytes);
-            Some(read.map_err(|error| Unviewed::Garbled(error.to_string()))?)
+            Some(read(&bytes).map_err(Unviewed::Garbled)?)
         };
         let text = |name: &str| header(&headers, name);
         Ok(Viewed {

@@ -3,6 +3,7 @@
 //!
 //! Must not know: Redis, the catalogue, how a view is made.
 
+pub mod bits;
 mod client;
 mod events;
 pub mod wire;

@@ -16,7 +16,7 @@ pub struct ShowQuery {
     /// A location; upper and lower case are the same, outer blanks do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loc: Option<String>,
-    /// Part of the name, upper and lower case the same.
+    /// Part of the name, without regard to case and accents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
     /// Shows a page has: 1 to 100, 20 where it is absent.

@@ -7,7 +7,9 @@ mod link;
 mod records;
 mod scripts;
 mod seats;
+mod servers;
 
-pub use link::{CacheAway, Link, LinkConfig};
+pub use link::{CacheAway, Deadlines, Link, LinkConfig};
 pub use records::RecordStore;
-pub use seats::{Change, Projected, Reading, Said, SeatStore, Write};
+pub use seats::{Change, Projected, Reading, Said, SeatPartition, SeatStore, Write};
+pub use servers::RedisServers;

@@ -1,14 +1,19 @@
 //! The scripts that guard the projection in Redis. They make every write
 //! conditional, so that any number of instances may write, late and twice.
 //!
-//! `{p}:meta` is a hash: `gen` names the generation, `rev` and `as_of` say how
-//! far it is projected. `{p}:seats:{performance}` is a hash: the field `\1`
-//! holds `gen:floor` (everything up to revision `floor` is in it), every other
-//! field is a seat with `revision:state`, where `f` (free) is a tombstone that
-//! keeps an older `h` or `s` out. A plan bounds the number of fields.
+//! Each partition of the projection is a small projection of its own, and all
+//! of its keys begin with the same tag `{…}`, so that a script finds them in one
+//! place. `{…}:meta` is a hash: `gen` names the generation, `rev` and `as_of` say
+//! how far it is projected. `{…}:performances` is a set of those that have a map.
+//! `{…}:seats:PERFORMANCE` is a hash: the field `\1` holds `gen:floor` (everything
+//! up to revision `floor` is in it), every other field is a seat with
+//! `revision:state`, where `f` (free) is a tombstone that keeps an older `h` or
+//! `s` out. A plan bounds the number of fields.
 
-use redis::aio::MultiplexedConnection;
+use futures_util::future::try_join_all;
 use redis::{RedisResult, Script};
+
+use crate::cache::servers::Connection;
 
 /// Begins a generation where there is none, or in place of the one named.
 /// KEYS meta; ARGV the generation to replace or '', the new one. Answers the one that holds.
@@ -40,6 +45,8 @@ return 'ok'
 ";
 
 /// Writes a whole performance as of a revision: what is older and not in it goes.
+/// Also over a whole of the same revision: a replica that took over may have lost
+/// a change right above it, which this one has. A later whole has it for certain.
 /// KEYS meta, seats, performances; ARGV gen, upto, performance, seat, revision, state …
 const REPLACE: &str = r"
 if redis.call('HGET', KEYS[1], 'gen') ~= ARGV[1] then return 'generation' end
@@ -49,7 +56,7 @@ if mark then
   local gen, floor = string.match(mark, '^(.*):(%d+)$')
   if gen ~= ARGV[1] then
     redis.call('DEL', KEYS[2])
-  elseif tonumber(floor) >= upto then
+  elseif tonumber(floor) > upto then
     return 'ok'
   end
 end
@@ -114,12 +121,13 @@ impl Scripts {
         }
     }
 
-    /// Makes them known to a server, so that calls carry a hash only.
-    pub(super) async fn load(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-        let mut pipe = redis::pipe();
-        for text in [BEGIN, CHANGE, REPLACE, REACHED] {
-            pipe.cmd("SCRIPT").arg("LOAD").arg(text);
-        }
-        pipe.exec_async(connection).await
+    /// Makes them known to a server, or to every primary of a Cluster, so that
+    /// calls carry a hash only.
+    pub(super) async fn load(&self, connection: &Connection) -> RedisResult<()> {
+        let load = async |text: &str| {
+            let mut load = redis::cmd("SCRIPT");
+            load.arg("LOAD").arg(text).exec_async(&mut connection.clone()).await
+        };
+        try_join_all([BEGIN, CHANGE, REPLACE, REACHED].map(load)).await.map(drop)
     }
 }

@@ -1,8 +1,10 @@
-//! The projection of which seats are taken, as it stands in Redis.
+//! The projection of which seats are taken, as it stands in Redis: in one
+//! partition, or in several that are each a small projection of its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use redis::{Pipeline, Script};
 use seat_model::{PerformanceId, PublicSeatState, SeatId, Timestamp};
 
@@ -71,15 +73,87 @@ pub struct Reading {
 /// The projection in Redis.
 #[derive(Clone)]
 pub struct SeatStore {
-    link: Arc<Link>,
-    regressed_after_ms: i64,
+    partitions: Arc<[SeatPartition]>,
 }
 
 impl SeatStore {
     /// The projection behind a link; see [`crate::Config::regressed_after_ms`].
     #[must_use]
-    pub fn new(link: Arc<Link>, regressed_after_ms: i64) -> Self {
-        Self { link, regressed_after_ms }
+    pub fn new(link: &Arc<Link>, regressed_after_ms: i64) -> Self {
+        let partition = |index| SeatPartition { link: Arc::clone(link), index, regressed_after_ms };
+        Self { partitions: (0..link.partitions()).map(partition).collect() }
+    }
+
+    /// All partitions; at least one.
+    #[must_use]
+    pub fn partitions(&self) -> &[SeatPartition] {
+        &self.partitions
+    }
+
+    /// How far the projection is in the partition that is least far; `None`
+    /// where nobody has finished writing one.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn projected(&self) -> Result<Option<Projected>, CacheAway> {
+        let all = try_join_all(self.partitions.iter().map(SeatPartition::projected)).await?;
+        let all: Option<Vec<Projected>> = all.into_iter().collect();
+        Ok(all.and_then(|all| all.into_iter().min_by_key(|projected| projected.revision)))
+    }
+
+    /// Reads performances, in one round trip to each partition that has some.
+    /// `None` where Redis does not have the whole of one: a part of a map would
+    /// show taken seats as free (INV-11).
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn read(
+        &self,
+        performances: &[PerformanceId],
+    ) -> Result<Vec<Option<Reading>>, CacheAway> {
+        let mut wanted: Vec<(&SeatPartition, Vec<usize>)> =
+            self.partitions.iter().map(|partition| (partition, Vec::new())).collect();
+        for (place, performance) in performances.iter().enumerate() {
+            wanted[partition_of(performance, self.partitions.len())].1.push(place);
+        }
+        wanted.retain(|(_, places)| !places.is_empty());
+        let read = wanted.iter().map(async |(partition, places)| {
+            let ids: Vec<&PerformanceId> = places.iter().map(|at| &performances[*at]).collect();
+            partition.read(&ids).await
+        });
+        let mut readings = vec![None; performances.len()];
+        for ((_, places), read) in wanted.iter().zip(try_join_all(read).await?) {
+            for (place, reading) in places.iter().zip(read) {
+                readings[*place] = reading;
+            }
+        }
+        Ok(readings)
+    }
+}
+
+/// Where a performance is: FNV-1a, written out, because every instance of every
+/// version must find the same place.
+fn partition_of(performance: &PerformanceId, partitions: usize) -> usize {
+    let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+    let hash = performance.as_str().bytes().fold(2_166_136_261, mix);
+    usize::try_from(hash).unwrap_or(usize::MAX) % partitions.max(1)
+}
+
+/// A part of the projection that has its own generation and says by itself how
+/// far it is: what a replica that takes over has lost is then lost together
+/// with the word that it was there.
+#[derive(Clone)]
+pub struct SeatPartition {
+    link: Arc<Link>,
+    index: u16,
+    regressed_after_ms: i64,
+}
+
+impl SeatPartition {
+    /// Whether a performance belongs to this partition.
+    #[must_use]
+    pub fn has(&self, performance: &PerformanceId) -> bool {
+        partition_of(performance, usize::from(self.link.partitions())) == usize::from(self.index)
     }
 
     /// Begins a generation where there is none, or in place of `instead_of`;
@@ -132,7 +206,7 @@ impl SeatStore {
         performance: &PerformanceId,
         whole: &Exported,
     ) -> Result<Said, CacheAway> {
-        let keys = [self.meta(), self.seats(performance), self.link.key("performances")];
+        let keys = [self.meta(), self.seats(performance), self.key("performances")];
         let mut pipe = redis::pipe();
         call(&mut pipe, &self.link.scripts().replace, &keys);
         pipe.arg(generation).arg(whole.upto).arg(performance.as_str());
@@ -142,12 +216,12 @@ impl SeatStore {
         Ok(self.say(pipe).await?.pop().unwrap_or(Said::OtherGeneration))
     }
 
-    /// Every performance Redis has a map of.
+    /// Every performance this partition has a map of.
     ///
     /// # Errors
     /// When Redis is away.
     pub async fn performances(&self) -> Result<Vec<PerformanceId>, CacheAway> {
-        let key = self.link.key("performances");
+        let key = self.key("performances");
         let names: Vec<String> = self
             .link
             .run(async |mut connection| {
@@ -173,20 +247,15 @@ impl SeatStore {
         Ok(projected(revision, as_of))
     }
 
-    /// Reads performances in one round trip. `None` where Redis does not have
-    /// the whole of one: a part of a map would show taken seats as free (INV-11).
-    ///
-    /// # Errors
-    /// When Redis is away.
-    pub async fn read(
+    async fn read(
         &self,
-        performances: &[PerformanceId],
+        performances: &[&PerformanceId],
     ) -> Result<Vec<Option<Reading>>, CacheAway> {
         type Meta = (Option<String>, Option<u64>, Option<i64>);
         let mut pipe = redis::pipe();
         // How far first, then the seats: they may be newer than it says, never older.
         pipe.cmd("HMGET").arg(self.meta()).arg("gen").arg("rev").arg("as_of");
-        let listed = self.link.key("performances");
+        let listed = self.key("performances");
         for performance in performances {
             pipe.cmd("SISMEMBER").arg(&listed).arg(performance.as_str());
             pipe.cmd("HGETALL").arg(self.seats(performance));
@@ -232,11 +301,15 @@ impl SeatStore {
     }
 
     fn meta(&self) -> String {
-        self.link.key("meta")
+        self.key("meta")
     }
 
     fn seats(&self, performance: &PerformanceId) -> String {
-        self.link.key(&format!("seats:{performance}"))
+        self.key(&format!("seats:{performance}"))
+    }
+
+    fn key(&self, rest: &str) -> String {
+        self.link.partition_key(self.index, rest)
     }
 }
 
@@ -281,5 +354,23 @@ const fn letter(state: PublicSeatState) -> &'static str {
         PublicSeatState::Free => "f",
         PublicSeatState::Held => "h",
         PublicSeatState::Sold => "s",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_performance_stays_where_it_is() {
+        let at = |name: &str| partition_of(&name.parse().unwrap(), 16);
+        assert_eq!(["evening", "h-1", "h-2"].map(at), [15, 13, 4]);
+        let all =
+            |of| (0..1_000).map(move |n| partition_of(&format!("p-{n}").parse().unwrap(), of));
+        assert!(all(1).all(|partition| partition == 0));
+        for partition in 0..16 {
+            let here = all(16).filter(|found| *found == partition).count();
+            assert!((30..=100).contains(&here), "{here} of 1000 in partition {partition}");
+        }
     }
 }

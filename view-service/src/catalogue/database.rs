@@ -15,7 +15,7 @@ use view_service_client::wire::Source;
 use crate::breaker::Breaker;
 use crate::catalogue::filter::ListQuery;
 use crate::catalogue::record::{PerformanceRecord, ShowRecord};
-use crate::metrics::Metrics;
+use crate::metrics::{Layer, Metrics};
 
 /// No database of the catalogue answered.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -63,7 +63,8 @@ impl Database {
             .acquire_timeout(deadline)
             .idle_timeout(Duration::from_secs(60))
             .connect_lazy_with(options);
-        let breaker = Some(Breaker::new(away_for));
+        let layer = if source == Source::Primary { Layer::Primary } else { Layer::Replica };
+        let breaker = Some(Breaker::new(away_for, metrics.breaker(layer)));
         Ok(Self { pool, breaker, deadline, source, metrics })
     }
 
@@ -87,12 +88,14 @@ impl Database {
         self.source
     }
 
-    /// Whether it answers and has its tables.
+    /// Whether it answers and has its tables: asked whatever happened a moment
+    /// ago. One who asks this again and again closes the breaker without anybody
+    /// who looks having to try.
     ///
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), CatalogueAway> {
-        self.run(async {
+        self.attempt(async {
             sqlx::query("SELECT 1 FROM shows LIMIT 1").fetch_optional(&self.pool).await?;
             Ok(())
         })
@@ -151,7 +154,9 @@ impl Database {
             };
             if let Some(part) = &query.name_part {
                 // INSTR knows no wildcards: what people type is what is looked for.
-                select.push(" AND INSTR(s.name_key, ").push_bind(part.clone()).push(") > 0");
+                select.push(" AND (INSTR(s.name_key, ").push_bind(part.folded.clone());
+                select.push(") > 0 OR INSTR(s.name_key, ").push_bind(part.lower.clone());
+                select.push(") > 0)");
             }
             select.push(
                 " AND EXISTS (SELECT 1 FROM performances p \
@@ -160,8 +165,9 @@ impl Database {
             if let Some(date) = &query.filter.date {
                 select.push(" AND p.local_date = ").push_bind(date.clone());
             }
-            if let Some(location) = &query.filter.location_key {
-                select.push(" AND p.location_key = ").push_bind(location.clone());
+            if let Some(place) = &query.filter.location {
+                select.push(" AND p.location_key IN (").push_bind(place.folded.clone());
+                select.push(", ").push_bind(place.lower.clone()).push(")");
             }
             let rows = i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1);
             select.push(") ORDER BY s.show_id LIMIT ").push_bind(rows);
@@ -205,13 +211,20 @@ impl Database {
         if self.breaker.as_ref().is_some_and(|breaker| !breaker.may_try()) {
             return Err(CatalogueAway("it did not answer a moment ago".to_owned()));
         }
-        let answered = tokio::time::timeout(self.deadline, ask).await;
-        let away = match answered {
+        let answered = self.attempt(ask).await;
+        self.metrics.asked_catalogue(self.source, answered.is_ok());
+        answered
+    }
+
+    async fn attempt<T>(
+        &self,
+        ask: impl Future<Output = Result<T, RowError>>,
+    ) -> Result<T, CatalogueAway> {
+        let away = match tokio::time::timeout(self.deadline, ask).await {
             Ok(Ok(answer)) => {
                 if let Some(breaker) = &self.breaker {
                     breaker.succeeded();
                 }
-                self.metrics.asked_catalogue(self.source, true);
                 return Ok(answer);
             }
             Ok(Err(error)) => error.to_string(),
@@ -220,7 +233,6 @@ impl Database {
         if let Some(breaker) = &self.breaker {
             breaker.failed();
         }
-        self.metrics.asked_catalogue(self.source, false);
         Err(CatalogueAway(away))
     }
 }

@@ -1,5 +1,7 @@
 //! Which shows and performances are asked for.
 
+use seat_model::folded;
+
 use crate::catalogue::cursor::Cursor;
 use crate::catalogue::record::{PerformanceRecord, ShowRecord};
 
@@ -9,8 +11,31 @@ use crate::catalogue::record::{PerformanceRecord, ShowRecord};
 pub struct Filter {
     /// `YYYY-MM-DD`.
     pub date: Option<String>,
-    /// As locations are compared: lower case, no outer blanks.
-    pub location_key: Option<String>,
+    /// A place.
+    pub location: Option<Typed>,
+}
+
+/// What somebody typed, in the two forms in which the catalogue may have it:
+/// folded, or, where it was written before names were folded, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Typed {
+    /// Without case, accents and superfluous blanks.
+    pub folded: String,
+    /// Without case and outer blanks.
+    pub lower: String,
+}
+
+impl Typed {
+    /// `None` where nothing was typed.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let folded = folded(text);
+        (!folded.is_empty()).then(|| Self { folded, lower: text.trim().to_lowercase() })
+    }
+
+    fn is(&self, key: &str) -> bool {
+        key == self.folded || key == self.lower
+    }
 }
 
 impl Filter {
@@ -29,22 +54,20 @@ impl Filter {
             }
             None => None,
         };
-        let location_key =
-            location.map(|text| text.trim().to_lowercase()).filter(|key| !key.is_empty());
-        Ok(Self { date, location_key })
+        Ok(Self { date, location: location.and_then(Typed::new) })
     }
 
     /// Whether every performance is asked for.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        self.date.is_none() && self.location_key.is_none()
+        self.date.is_none() && self.location.is_none()
     }
 
     /// Whether this performance is asked for.
     #[must_use]
     pub fn takes(&self, performance: &PerformanceRecord) -> bool {
         self.date.as_ref().is_none_or(|date| *date == performance.local_date)
-            && self.location_key.as_ref().is_none_or(|key| *key == performance.location_key)
+            && self.location.as_ref().is_none_or(|place| place.is(&performance.location_key))
     }
 }
 
@@ -53,8 +76,8 @@ impl Filter {
 pub struct ListQuery {
     /// A show is listed where one of its performances is asked for.
     pub filter: Filter,
-    /// Part of the name, in lower case.
-    pub name_part: Option<String>,
+    /// Part of the name.
+    pub name_part: Option<Typed>,
     /// After this show.
     pub after: Option<Cursor>,
     /// Shows on the page.
@@ -66,7 +89,7 @@ impl ListQuery {
     #[must_use]
     pub fn takes(&self, show: &ShowRecord) -> bool {
         self.after.as_ref().is_none_or(|after| show.show_id > after.0)
-            && self.name_part.as_ref().is_none_or(|part| show.name.to_lowercase().contains(part))
+            && self.name_part.as_ref().is_none_or(|part| folded(&show.name).contains(&part.folded))
             && show.performances.iter().any(|performance| self.filter.takes(performance))
     }
 }
@@ -80,8 +103,8 @@ mod tests {
         for bad in ["2026-13-01", "2026-02-30", "20261123", "2026-1-1", "tomorrow"] {
             assert!(Filter::new(Some(bad), None).is_err(), "{bad}");
         }
-        let filter = Filter::new(Some("2026-11-23"), Some("  WIEN ")).unwrap();
-        assert_eq!(filter.location_key.as_deref(), Some("wien"));
+        let place = Filter::new(None, Some("  ZÜRICH ")).unwrap().location.unwrap();
+        assert!(["zurich", "zürich"].iter().all(|key| place.is(key)) && !place.is("graz"));
         assert!(Filter::new(Some(""), Some(" ")).unwrap().is_open());
     }
 

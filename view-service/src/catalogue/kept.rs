@@ -254,6 +254,10 @@ impl Catalogue {
     }
 
     async fn loaded(&self, id: &ShowId) -> Result<Loaded, CatalogueAway> {
+        if let Some(mut loaded) = self.fresh.get(id).await {
+            loaded.source = Source::Memory;
+            return Ok(loaded);
+        }
         let entry = self.fresh.entry_by_ref(id).or_try_insert_with(self.load_or_recall(id)).await;
         let entry = entry.map_err(|away| CatalogueAway::clone(&away))?;
         let fresh = entry.is_fresh();

@@ -12,6 +12,6 @@ mod record;
 
 pub use cursor::{BadCursor, Cursor};
 pub use database::{CatalogueAway, Database};
-pub use filter::{Filter, ListQuery};
+pub use filter::{Filter, ListQuery, Typed};
 pub use kept::{Catalogue, Found, Listed, Performance};
 pub use record::{PerformanceRecord, PlanRecord, ShowRecord};

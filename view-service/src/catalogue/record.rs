@@ -35,7 +35,7 @@ pub struct PerformanceRecord {
     pub performance_id: PerformanceId,
     /// As people read it.
     pub location: String,
-    /// As it is compared: lower case, no outer blanks.
+    /// As it is compared: without case, accents and superfluous blanks.
     pub location_key: String,
     /// The house.
     pub venue: String,

@@ -1,15 +1,12 @@
 //! The latest changes of one performance, for those who watch and those who
 //! come back after a break.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use seat_model::{PublicSeatState, SeatId, Timestamp};
 use tokio::sync::broadcast;
 use view_service_client::wire::SeatChange;
-
-use super::memory::Known;
 
 /// A change and, once somebody watched, its rendered form: rendered once,
 /// however many watch.
@@ -17,12 +14,14 @@ use super::memory::Known;
 pub struct Event {
     /// What changed.
     pub change: SeatChange,
+    /// What the performance became with it, see [`super::Stand::version`].
+    pub version: u64,
     frame: OnceLock<Bytes>,
 }
 
 impl Event {
-    fn new(revision: u64, as_of: Timestamp, seats: BTreeMap<SeatId, PublicSeatState>) -> Self {
-        Self { change: SeatChange { revision, as_of, seats }, frame: OnceLock::new() }
+    const fn new(change: SeatChange, version: u64) -> Self {
+        Self { change, version, frame: OnceLock::new() }
     }
 
     /// The event as it travels.
@@ -51,8 +50,10 @@ pub enum Message {
 pub enum Start {
     /// These changes follow what it has.
     Resume(Vec<Arc<Event>>),
-    /// There is a gap: the whole map.
-    Snapshot(Known),
+    /// There is a gap: the whole map, as it is after the place was taken.
+    /// Changes that the receiver still has and that are part of it are told by
+    /// their version.
+    Snapshot,
 }
 
 /// A watcher's place: nothing between `start` and `receiver` is lost.
@@ -60,6 +61,9 @@ pub enum Start {
 pub struct Subscription {
     /// What to say first.
     pub start: Start,
+    /// The state of the performance when the place was taken; it only grows
+    /// while somebody watches.
+    pub version: u64,
     /// What happens from then on; bounded, a slow reader sees `Lagged`.
     pub receiver: broadcast::Receiver<Message>,
 }
@@ -82,14 +86,8 @@ impl Live {
         self.sender.as_ref().is_some_and(|sender| sender.receiver_count() > 0)
     }
 
-    pub(super) fn tell(
-        &mut self,
-        revision: u64,
-        as_of: Timestamp,
-        seats: BTreeMap<SeatId, PublicSeatState>,
-        at_most: usize,
-    ) {
-        let event = Arc::new(Event::new(revision, as_of, seats));
+    pub(super) fn tell(&mut self, change: SeatChange, version: u64, at_most: usize) {
+        let event = Arc::new(Event::new(change, version));
         if self.history.len() >= at_most
             && let Some(dropped) = self.history.pop_front()
         {

@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock};
 
 use lock_service_client::wire::ChangeLine;
 use seat_model::{PerformanceId, PublicSeatState, SeatId, Timestamp};
+use view_service_client::wire::SeatChange;
 
 use super::live::{Live, Start, Subscription};
 
@@ -29,6 +30,21 @@ pub struct Known {
     pub as_of: Option<Timestamp>,
     /// Seats that are not free.
     pub seats: BTreeMap<SeatId, PublicSeatState>,
+}
+
+/// Where a performance stands, without its seats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stand {
+    /// What the projection has reached.
+    pub revision: u64,
+    /// The last revision that changed this performance, 0 where none is known.
+    pub changed: u64,
+    /// Which state of this performance it is: two stands with the same version
+    /// have the same seats. Only this process knows the number; 0 is a
+    /// performance that nothing is known of, so that all of it is free.
+    pub version: u64,
+    /// When the revision was last known to be the newest; `None` while nobody said so.
+    pub as_of: Option<Timestamp>,
 }
 
 /// One performance for Redis: everything up to `upto`, seat by seat.
@@ -83,12 +99,13 @@ struct Taken {
 struct Performance {
     seats: BTreeMap<SeatId, Taken>,
     changed: u64,
+    version: u64,
     live: Live,
 }
 
 impl Performance {
     fn new(resumable_from: u64) -> Self {
-        Self { seats: BTreeMap::new(), changed: 0, live: Live::new(resumable_from) }
+        Self { seats: BTreeMap::new(), changed: 0, version: 0, live: Live::new(resumable_from) }
     }
 }
 
@@ -102,6 +119,8 @@ struct State {
     /// Performances that were never mentioned did not change after this.
     loaded_at: u64,
     loaded: bool,
+    /// How often any performance changed here.
+    versions: u64,
     performances: HashMap<PerformanceId, Performance>,
     staged: Option<Staged>,
 }
@@ -152,6 +171,38 @@ impl Projection {
         self.read(|state| state.performances.get(performance).map_or(0, |found| found.changed))
     }
 
+    /// Where a performance stands; `None` before the first snapshot.
+    pub fn stand(&self, performance: &PerformanceId) -> Option<Stand> {
+        self.read(|state| state.loaded.then(|| state.stand(state.performances.get(performance))))
+    }
+
+    /// Which states these performances are in, as one number: as long as it
+    /// stays the same, so do their seats.
+    pub fn version_of<'p>(&self, performances: impl Iterator<Item = &'p PerformanceId>) -> u64 {
+        self.read(|state| {
+            let version = |id| state.performances.get(id).map_or(0, |found| found.version);
+            performances.map(version).fold(0, |all: u64, one| {
+                // Order and place count, as in every polynomial hash.
+                all.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(one)
+            })
+        })
+    }
+
+    /// Looks at a performance's taken seats in place; `None` before the first
+    /// snapshot. Whoever writes waits meanwhile.
+    pub fn look<T>(
+        &self,
+        performance: &PerformanceId,
+        look: impl FnOnce(Stand, &mut dyn Iterator<Item = (&SeatId, PublicSeatState)>) -> T,
+    ) -> Option<T> {
+        self.read(|state| {
+            let found = state.performances.get(performance);
+            let seats = found.into_iter().flat_map(|found| &found.seats);
+            let mut seats = seats.map(|(seat, taken)| (seat, taken.state));
+            state.loaded.then(|| look(state.stand(found), &mut seats))
+        })
+    }
+
     /// Every performance that was ever mentioned.
     pub fn performances(&self) -> Vec<PerformanceId> {
         self.read(|state| state.performances.keys().cloned().collect())
@@ -178,19 +229,19 @@ impl Projection {
                 return None;
             }
             let known_up_to = state.revision;
-            let loaded_at = state.loaded_at;
-            let entry = state
-                .performances
-                .entry(performance.clone())
-                .or_insert_with(|| Performance::new(loaded_at));
+            let (loaded_at, versions) = (state.loaded_at, state.versions);
+            let entry = state.performances.entry(performance.clone()).or_insert_with(|| {
+                // Above every version that it had before it was forgotten.
+                Performance { version: versions, ..Performance::new(loaded_at) }
+            });
             let receiver = entry.live.watch(queue);
+            let version = entry.version;
             // An id from the future is another instance's, which was ahead, or
             // another cell's: either way this one cannot tell what is missing.
             let resumed =
                 last.filter(|last| *last <= known_up_to).and_then(|last| entry.live.since(last));
-            let start =
-                resumed.map_or_else(|| Start::Snapshot(state.known(performance)), Start::Resume);
-            Some(Subscription { start, receiver })
+            let start = resumed.map_or(Start::Snapshot, Start::Resume);
+            Some(Subscription { start, version, receiver })
         })
     }
 
@@ -232,6 +283,15 @@ impl Projection {
 }
 
 impl State {
+    fn stand(&self, found: Option<&Performance>) -> Stand {
+        Stand {
+            revision: self.revision,
+            changed: found.map_or(0, |found| found.changed),
+            version: found.map_or(0, |found| found.version),
+            as_of: self.as_of,
+        }
+    }
+
     fn known(&self, performance: &PerformanceId) -> Known {
         let found = self.performances.get(performance);
         Known {
@@ -275,7 +335,10 @@ impl State {
             return Step::Quiet;
         }
         entry.changed = entry.changed.max(revision);
-        entry.live.tell(revision, now, seats.clone(), limits.history);
+        self.versions += 1;
+        entry.version = self.versions;
+        let change = SeatChange { revision, as_of: now, seats: seats.clone() };
+        entry.live.tell(change, entry.version, limits.history);
         Step::Changed { performance, revision, seats }
     }
 
@@ -335,14 +398,16 @@ impl State {
                 self.performances.entry(performance).or_insert_with(|| Performance::new(loaded_at));
             let told = difference(&entry.seats, &seats);
             entry.seats = seats;
+            if regressed || !told.is_empty() {
+                entry.changed = staged.revision;
+                self.versions += 1;
+                entry.version = self.versions;
+            }
             if regressed {
-                entry.changed = staged.revision;
                 entry.live.reset(staged.revision);
-            } else if !told.is_empty() {
-                entry.changed = staged.revision;
-                if self.loaded {
-                    entry.live.tell(staged.revision, now, told, limits.history);
-                }
+            } else if !told.is_empty() && self.loaded {
+                let change = SeatChange { revision: staged.revision, as_of: now, seats: told };
+                entry.live.tell(change, entry.version, limits.history);
             }
         }
         self.performances.retain(|_, entry| !entry.seats.is_empty() || entry.live.is_watched());

@@ -5,4 +5,4 @@ mod live;
 mod memory;
 
 pub use live::{Event, Message, Start, Subscription};
-pub use memory::{Exported, Known, Projection, Refused, Step};
+pub use memory::{Exported, Known, Projection, Refused, Stand, Step};

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use prometheus::IntGauge;
-use seat_model::{Code, PerformanceId, PlanId, ShowId};
+use seat_model::{Code, PlanId};
 use service_kit::{ApiPath, ApiProblem};
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Interval, MissedTickBehavior};
@@ -22,19 +22,19 @@ use view_service_client::wire::{SOURCE_HEADER, Source};
 use crate::app::App;
 use crate::catalogue::PlanRecord;
 use crate::metrics::View;
-use crate::projection::{Known, Message, Start, Subscription};
-use crate::views::seats::seat_map;
+use crate::projection::{Message, Start, Subscription};
+use crate::views::seat_maps::{Place, SeatAnswer};
 
 /// A line that says nothing, to show that the stream lives.
 const HEARTBEAT: &[u8] = b": here\n\n";
 
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    ApiPath((show, performance)): ApiPath<(ShowId, PerformanceId)>,
+    ApiPath(place): ApiPath<Place>,
     headers: HeaderMap,
 ) -> Result<Response, ApiProblem> {
-    let (found, plan) = super::performance(&app, &show, &performance).await?;
-    let place = Arc::clone(&app.event_streams).try_acquire_owned().map_err(|_| {
+    let (found, plan) = super::performance(&app, &place.0, &place.1).await?;
+    let permit = Arc::clone(&app.event_streams).try_acquire_owned().map_err(|_| {
         ApiProblem::new(Code::Unavailable, "this instance has as many event streams as it may")
     })?;
     // An id that is none of ours says nothing: begin with a snapshot.
@@ -42,8 +42,9 @@ pub(super) async fn events(
         .get("last-event-id")
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.trim().parse().ok());
-    let watcher = Watcher::new(&app, performance, found.record.plan_id, plan, last, place)
-        .ok_or_else(super::seats_away)?;
+    let plan = (found.record.plan_id, plan);
+    let watcher = Watcher::new(&app, place, plan, last, permit).await?;
+    let watcher = watcher.ok_or_else(super::seats_away)?;
     app.metrics.answered(View::Events, Source::Memory);
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -61,51 +62,59 @@ pub(super) async fn events(
 /// One client that watches.
 struct Watcher {
     app: Arc<App>,
-    performance: PerformanceId,
-    plan_id: PlanId,
-    plan: Arc<PlanRecord>,
-    /// What to say before anything new; bounded by the history and one snapshot.
+    place: Place,
+    plan: (PlanId, Arc<PlanRecord>),
+    /// What to say before anything new; bounded by the history. A snapshot is
+    /// shared by all who begin with it.
     pending: VecDeque<Bytes>,
     receiver: broadcast::Receiver<Message>,
+    /// Changes up to this state are in the snapshot that was sent.
+    shown: u64,
     heartbeat: Interval,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     _counted: Counted,
 }
 
 impl Watcher {
-    fn new(
+    /// `None` before the projection was first read.
+    async fn new(
         app: &Arc<App>,
-        performance: PerformanceId,
-        plan_id: PlanId,
-        plan: Arc<PlanRecord>,
+        place: Place,
+        plan: (PlanId, Arc<PlanRecord>),
         last: Option<u64>,
-        place: OwnedSemaphorePermit,
-    ) -> Option<Self> {
-        let Subscription { start, receiver } =
-            app.seating.projection().watch(&performance, last)?;
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Option<Self>, ApiProblem> {
+        let Some(subscription) = app.seating.projection().watch(&place.1, last) else {
+            return Ok(None);
+        };
         let mut heartbeat = tokio::time::interval(app.heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
+        let Subscription { start, version, receiver } = subscription;
         let mut watcher = Self {
             app: Arc::clone(app),
-            performance,
-            plan_id,
+            place,
             plan,
             pending: VecDeque::new(),
             receiver,
+            shown: 0,
             heartbeat,
-            _place: place,
+            _permit: permit,
             _counted: Counted::new(&app.metrics.event_streams),
         };
-        watcher.begin(start);
-        Some(watcher)
+        watcher.begin(start, version).await?;
+        Ok(Some(watcher))
     }
 
-    fn begin(&mut self, start: Start) {
+    async fn begin(&mut self, start: Start, version: u64) -> Result<(), ApiProblem> {
+        self.pending.clear();
         match start {
-            Start::Snapshot(known) => {
-                let frame = self.snapshot(known);
-                self.pending.push_back(frame);
+            Start::Snapshot => {
+                let plan = (&self.plan.0, &*self.plan.1);
+                let map = self.app.seat_maps.own(&self.app, &self.place, version, plan).await?;
+                let map = map.ok_or_else(super::seats_away)?;
+                self.shown = map.version();
+                self.pending.extend(snapshot(&map));
             }
             Start::Resume(events) => {
                 // The client sees at once that it was understood.
@@ -113,13 +122,7 @@ impl Watcher {
                 self.pending.extend(events.iter().map(|event| event.frame()));
             }
         }
-    }
-
-    fn snapshot(&self, known: Known) -> Bytes {
-        let id = known.revision;
-        let map = seat_map(self.app.seating.as_known(known), &self.plan_id, &self.plan);
-        let data = serde_json::to_string(&map).unwrap_or_default();
-        Bytes::from(format!("event: snapshot\nid: {id}\ndata: {data}\n\n"))
+        Ok(())
     }
 
     /// The next frame; `None` when the process stops.
@@ -128,13 +131,20 @@ impl Watcher {
             if let Some(frame) = self.pending.pop_front() {
                 return Some(frame);
             }
+            if self.pending.capacity() > 0 {
+                self.pending = VecDeque::new();
+            }
             tokio::select! {
                 biased;
                 () = self.app.shutdown.cancelled() => return None,
                 message = self.receiver.recv() => match message {
-                    Ok(Message::Change(event)) => return Some(event.frame()),
+                    Ok(Message::Change(event)) => {
+                        if event.version > self.shown {
+                            return Some(event.frame());
+                        }
+                    }
                     Ok(Message::Reset) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                        self.begin_again()?;
+                        self.begin_again().await?;
                     }
                     Err(broadcast::error::RecvError::Closed) => return None,
                 },
@@ -143,13 +153,20 @@ impl Watcher {
         }
     }
 
-    fn begin_again(&mut self) -> Option<()> {
-        let Subscription { start, receiver } =
-            self.app.seating.projection().watch(&self.performance, None)?;
+    /// Begins anew, with a snapshot; `None` where there is none any more, and
+    /// the client had better ask again.
+    async fn begin_again(&mut self) -> Option<()> {
+        let Subscription { start, version, receiver } =
+            self.app.seating.projection().watch(&self.place.1, None)?;
         self.receiver = receiver;
-        self.begin(start);
-        Some(())
+        self.begin(start, version).await.ok()
     }
+}
+
+/// A map as an event, around a body that everybody shares.
+fn snapshot(map: &SeatAnswer) -> [Bytes; 3] {
+    let head = format!("event: snapshot\nid: {}\ndata: ", map.revision());
+    [Bytes::from(head), map.json.body().clone(), Bytes::from_static(b"\n\n")]
 }
 
 /// Counts an open stream for as long as it is open.

@@ -2,11 +2,18 @@
 //! is put on meets which seats are taken.
 
 mod answer;
+mod encoding;
 mod events;
 mod page;
+mod pages;
 mod plan;
+mod seat_maps;
 mod seats;
 mod shows;
+
+pub(crate) use self::pages::Pages;
+pub(crate) use self::plan::Plans;
+pub(crate) use self::seat_maps::SeatMaps;
 
 use std::sync::Arc;
 

@@ -1,61 +1,93 @@
-//! `GET …/seats`: every seat of a performance that is not free.
+//! `GET …/seats`: every seat of a performance that is not free, or all of them
+//! in two bits each.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
 use axum::response::Response;
-use bytes::Bytes;
-use seat_model::{Code, PerformanceId, PlanId, ShowId};
+use seat_model::{PerformanceId, ShowId};
 use service_kit::{ApiPath, ApiProblem};
-use view_service_client::wire::SeatMap;
+use view_service_client::bits::MEDIA_TYPE;
 
 use crate::app::App;
-use crate::catalogue::PlanRecord;
 use crate::metrics::View;
-use crate::seating::Taken;
-use crate::views::answer::{Answer, REVALIDATE, etag_of};
+use crate::views::answer::{Asked, REVALIDATE};
+use crate::views::encoding::weight;
 
 pub(super) async fn seats(
     State(app): State<Arc<App>>,
-    ApiPath((show, performance)): ApiPath<(ShowId, PerformanceId)>,
-    headers: HeaderMap,
+    ApiPath(place): ApiPath<(ShowId, PerformanceId)>,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
-    let (found, plan) = super::performance(&app, &show, &performance).await?;
-    let taken = app.seating.taken(&performance).await.ok_or_else(super::seats_away)?;
-    let (source, as_of) = (taken.source, taken.as_of);
-    app.metrics.answered(View::Seats, source);
-    let map = seat_map(taken, &found.record.plan_id, &plan);
-    let seats = serde_json::to_vec(&map.seats).map_err(bug)?;
-    let answer = Answer {
-        // How far and how old the projection is differs between instances;
-        // which seats are taken does not.
-        etag: etag_of(&[b"seats", map.plan_id.as_str().as_bytes(), &seats]),
-        body: Bytes::from(serde_json::to_vec(&map).map_err(bug)?),
-        source,
-        as_of,
-        cache_control: REVALIDATE,
-    };
-    Ok(answer.respond(&headers))
+    let map = app.seat_maps.get(&app, place).await?;
+    app.metrics.answered(View::Seats, map.source);
+    let rendered = if prefers_bits(&headers) { map.bits() } else { &map.json };
+    Ok(rendered.respond(&headers, map.source, map.as_of, REVALIDATE).await)
 }
 
-/// Joins what is taken with the plan. Seats the plan does not have are not shown.
-pub(super) fn seat_map(taken: Taken, plan_id: &PlanId, plan: &PlanRecord) -> SeatMap {
-    let mut seats = taken.seats;
-    seats.retain(|seat, _| plan.chart.index_of(seat).is_some());
-    let total = plan.seats_total();
-    SeatMap {
-        revision: taken.revision,
-        as_of: taken.as_of,
-        stale: taken.stale,
-        plan_id: plan_id.clone(),
-        seats_total: total as u64,
-        seats_available: total.saturating_sub(seats.len()) as u64,
-        seats,
+/// Whether the compact form is named, and liked better than JSON. A client that
+/// takes anything gets JSON.
+fn prefers_bits(asked: &HeaderMap) -> bool {
+    let mut bits = 0;
+    // JSON may be named in three ways; the most exact one counts.
+    let mut json = (0, 0);
+    for value in asked.get_all(ACCEPT) {
+        for range in value.to_str().unwrap_or_default().split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let exactness = match parts.next().unwrap_or_default() {
+                name if name.eq_ignore_ascii_case(MEDIA_TYPE) => {
+                    bits = weight(parts);
+                    continue;
+                }
+                "*/*" => 1,
+                name if name.eq_ignore_ascii_case("application/*") => 2,
+                name if name.eq_ignore_ascii_case("application/json") => 3,
+                _ => continue,
+            };
+            if exactness > json.0 {
+                json = (exactness, weight(parts));
+            }
+        }
     }
+    bits > json.1
 }
 
-pub(super) fn bug(error: serde_json::Error) -> ApiProblem {
-    tracing::error!(%error, "an answer could not be written");
-    ApiProblem::new(Code::Internal, "an answer could not be written")
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_compact_form_is_for_those_who_name_it_and_like_it_better() {
+        let asked = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(text));
+            prefers_bits(&headers)
+        };
+        for yes in [
+            "application/octet-stream",
+            "Application/Octet-Stream;q=0.2",
+            "application/octet-stream, application/json;q=0.5",
+            "application/octet-stream, application/json;q=0.5, */*",
+            "text/html, application/octet-stream;q=0.9, */*;q=0.8",
+        ] {
+            assert!(asked(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "*/*",
+            "application/json",
+            "application/*",
+            "application/octet-stream;q=0",
+            "application/octet-stream, application/json",
+            "application/octet-stream;q=0.5, application/*;q=0.6",
+            "application/octet-stream-x",
+        ] {
+            assert!(!asked(no), "{no}");
+        }
+        assert!(!prefers_bits(&HeaderMap::new()));
+    }
 }

@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
-use bytes::Bytes;
 use seat_model::{Code, PlanId, ShowId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service_kit::{ApiPath, ApiProblem, ApiQuery, clock};
-use view_service_client::wire::{PerformanceView, Show, ShowList, ShowQuery, Source, TierView};
+use view_service_client::wire::{PerformanceView, Show, ShowList, ShowQuery, TierView};
 
 use crate::app::App;
-use crate::catalogue::{Cursor, Filter, ListQuery, PerformanceRecord, PlanRecord, ShowRecord};
+use crate::catalogue::{
+    Cursor, Filter, ListQuery, PerformanceRecord, PlanRecord, ShowRecord, Typed,
+};
 use crate::metrics::View;
-use crate::views::answer::{Answer, REVALIDATE, etag_of};
-use crate::views::seats::bug;
+use crate::views::answer::{Asked, REVALIDATE};
+use crate::views::pages::{Content, Key};
 
 /// Performances a show carries in a list; its own page has all of them.
 const LISTED_PERFORMANCES: usize = 50;
@@ -28,21 +28,25 @@ const USUAL_LIMIT: usize = 20;
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     ApiQuery(query): ApiQuery<ShowQuery>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let query = read(&query)?;
     let listed = app.catalogue.list(&query).await.map_err(|e| super::away(&e))?;
-    let mut as_of = listed.read_at;
-    let records: Vec<(&ShowRecord, Vec<&PerformanceRecord>)> = listed
-        .shows
-        .iter()
-        .map(|record| (&**record, matching(record, &query.filter, LISTED_PERFORMANCES)))
-        .collect();
-    let shows = present(&app, &records, &mut as_of).await?;
-    let last = shows.last().filter(|_| listed.more);
-    let next_cursor = last.map(|show| Cursor(show.show_id.clone()).to_wire());
+    let render = async {
+        let records: Vec<(&ShowRecord, Vec<&PerformanceRecord>)> = listed
+            .shows
+            .iter()
+            .map(|record| (&**record, matching(record, &query.filter, LISTED_PERFORMANCES)))
+            .collect();
+        let (shows, as_of) = present(&app, &records, listed.read_at).await?;
+        let last = shows.last().filter(|_| listed.more);
+        let next_cursor = last.map(|show| Cursor(show.show_id.clone()).to_wire());
+        Content::new(&ShowList { shows, next_cursor }, as_of)
+    };
+    let key = Key::List(query.clone());
+    let page = app.pages.get(&app.seating, &key, &listed.shows, render).await?;
     app.metrics.answered(View::Shows, listed.source);
-    answer(&ShowList { shows, next_cursor }, listed.source, as_of, &headers)
+    Ok(page.rendered.respond(&headers, listed.source, page.as_of, REVALIDATE).await)
 }
 
 /// The filters of one show's page.
@@ -57,7 +61,7 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     ApiPath(id): ApiPath<ShowId>,
     ApiQuery(wanted): ApiQuery<ShowFilter>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let filter = Filter::new(wanted.date.as_deref(), wanted.loc.as_deref())
         .map_err(|why| ApiProblem::invalid("date", why))?;
@@ -65,16 +69,27 @@ pub(super) async fn show(
     let found =
         found.ok_or_else(|| ApiProblem::new(Code::NotFound, format!("there is no show {id}")))?;
     let record = found.record;
-    let performances = matching(&record, &filter, usize::MAX);
+    let key = Key::Show(id, filter);
+    let page = app
+        .pages
+        .get(&app.seating, &key, std::slice::from_ref(&record), one(&app, &key, &record))
+        .await?;
+    app.metrics.answered(View::Show, found.source);
+    Ok(page.rendered.respond(&headers, found.source, page.as_of, REVALIDATE).await)
+}
+
+async fn one(app: &App, key: &Key, record: &ShowRecord) -> Result<Content, ApiProblem> {
+    let id = &record.show_id;
+    let filter = key.filter();
+    let performances = matching(record, filter, usize::MAX);
     if performances.is_empty() && !filter.is_open() {
         let detail = format!("show {id} has no performance on that date and location");
         return Err(ApiProblem::new(Code::NotFound, detail));
     }
-    let mut as_of = record.read_at;
-    let shows = present(&app, &[(&record, performances)], &mut as_of).await?;
-    app.metrics.answered(View::Show, found.source);
-    match shows.first() {
-        Some(show) => answer(show, found.source, as_of, &headers),
+    let records = [(record, performances)];
+    let (mut shows, as_of) = present(app, &records, record.read_at).await?;
+    match shows.pop() {
+        Some(show) => Content::new(&show, as_of),
         None => Err(ApiProblem::new(Code::NotFound, format!("there is no show {id}"))),
     }
 }
@@ -96,8 +111,7 @@ fn read(query: &ShowQuery) -> Result<ListQuery, ApiProblem> {
     };
     let filter = Filter::new(query.date.as_deref(), query.loc.as_deref())
         .map_err(|why| ApiProblem::invalid("date", why))?;
-    let name_part =
-        query.q.as_deref().map(|part| part.trim().to_lowercase()).filter(|part| !part.is_empty());
+    let name_part = query.q.as_deref().and_then(Typed::new);
     Ok(ListQuery { filter, name_part, after, limit })
 }
 
@@ -109,12 +123,12 @@ fn matching<'r>(
     record.performances.iter().filter(|one| filter.takes(one)).take(at_most).collect()
 }
 
-/// Joins shows with the seats that are left; `as_of` becomes that of the oldest part.
+/// Joins shows with the seats that are left; says how old the oldest part is.
 async fn present(
     app: &App,
     shows: &[(&ShowRecord, Vec<&PerformanceRecord>)],
-    as_of: &mut Timestamp,
-) -> Result<Vec<Show>, ApiProblem> {
+    read_at: Timestamp,
+) -> Result<(Vec<Show>, Timestamp), ApiProblem> {
     let all: Vec<&PerformanceRecord> =
         shows.iter().flat_map(|(_, performances)| performances.iter().map(|one| &**one)).collect();
     let plans = app
@@ -135,7 +149,6 @@ async fn present(
     } else {
         app.seating.counts(&wanted).await.ok_or_else(super::seats_away)?
     };
-    *as_of = (*as_of).min(counted_at);
     let taken: HashMap<_, _> = wanted.iter().map(|(id, ..)| id).zip(counts).collect();
     let view = |performance: &PerformanceRecord| {
         let taken = taken.get(&performance.performance_id);
@@ -147,7 +160,7 @@ async fn present(
         name: record.name.clone(),
         performances: performances.iter().map(|performance| view(performance)).collect(),
     };
-    Ok(shows.iter().map(show).collect())
+    Ok((shows.iter().map(show).collect(), read_at.min(counted_at)))
 }
 
 fn performance_view(
@@ -183,15 +196,4 @@ fn performance_view(
         plan_id: performance.plan_id.clone(),
         tiers,
     }
-}
-
-fn answer(
-    view: &impl Serialize,
-    source: Source,
-    as_of: Timestamp,
-    headers: &HeaderMap,
-) -> Result<Response, ApiProblem> {
-    let body = Bytes::from(serde_json::to_vec(view).map_err(bug)?);
-    let etag = etag_of(&[&body]);
-    Ok(Answer { body, etag, source, as_of, cache_control: REVALIDATE }.respond(headers))
 }

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod catalogue;
+pub(crate) mod house;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::TcpListener;
@@ -48,7 +51,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(command: &mut Command, port: u16) -> Self {
+    pub(crate) fn start(command: &mut Command, port: u16) -> Self {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -78,9 +81,15 @@ impl Drop for Server {
 
 /// Redis without persistence.
 pub(crate) async fn redis(port: u16) -> Server {
+    redis_with(port, &[]).await
+}
+
+/// The same with further arguments.
+pub(crate) async fn redis_with(port: u16, further: &[&str]) -> Server {
     let mut command = Command::new("redis-server");
     let port_text = port.to_string();
     command.args(["--port", &port_text, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command.args(further);
     let server = Server::start(&mut command, port);
     eventually("redis answers", || async {
         let client = redis::Client::open(redis_url(port)).ok()?;
@@ -247,4 +256,37 @@ async fn changes(State(feed): State<Feed>, Query(from): Query<BTreeMap<String, u
         },
     );
     Body::from_stream(stream)
+}
+
+/// An answer over HTTP/1.1, as it travelled.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+/// Asks without a client that would unpack the answer.
+pub(crate) async fn fetch(base: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = base.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n");
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).await.unwrap();
+    let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(all[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body: all.split_off(end + 4) }
 }

@@ -1,4 +1,5 @@
-//! Redis: view-service's projection, as its views read it.
+//! Redis: view-service's projection, as its views read it. Knows a single
+//! server; with Sentinels or a Cluster, view-service's own guards are all.
 
 use std::collections::BTreeSet;
 
@@ -110,8 +111,9 @@ impl RedisReader {
         Ok(projection)
     }
 
+    /// As view-service names the keys of the one partition that a single server has.
     fn key(&self, rest: &str) -> String {
-        format!("{}:{rest}", self.prefix)
+        format!("{{{}:0/1}}:{rest}", self.prefix)
     }
 
     fn seats(&self, performance: &PerformanceId) -> String {

@@ -68,7 +68,9 @@ pub(super) fn version() -> String {
         .flat_map(|(path, text)| [path.as_bytes(), text.as_bytes()])
         .chain([INDEX.as_bytes()])
         .collect();
-    etag_of(&parts).trim_matches(|c: char| !c.is_ascii_hexdigit()).to_owned()
+    let etag = etag_of(&parts);
+    let digits = etag.as_bytes().iter().filter(|byte| byte.is_ascii_hexdigit());
+    digits.map(|byte| char::from(*byte)).collect()
 }
 
 /// The media type of a file, by its ending.

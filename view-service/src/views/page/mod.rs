@@ -1,29 +1,27 @@
 //! `GET /`: the page for people, and `GET /page/{version}/…`: the files it
-//! consists of. They are part of the program, compressed once at the start, and
-//! need nothing from anywhere else. What the page does is `web/README.md`'s
+//! consists of. They are part of the program, compressed once when they are first
+//! asked for, and need nothing from anywhere else. What the page does is `web/README.md`'s
 //! matter; nothing here knows it.
 
-mod encoding;
 mod files;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 use axum::routing::get;
+use bytes::Bytes;
 use seat_model::Code;
 use service_kit::ApiProblem;
 
-use self::encoding::Encoded;
 use self::files::{FILES, INDEX, kind_of, preloaded, version};
-use crate::views::answer::{IMMUTABLE, REVALIDATE, etag_of, has_already};
+use crate::views::answer::{Asked, IMMUTABLE, REVALIDATE, Rendered, etag_of};
+use crate::views::encoding::Effort;
 
 /// Only what the page brings with it may run or be fetched, no script and no
 /// style stands in the document itself, and no text can become markup.
@@ -35,7 +33,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 
 /// What a version that is not this program's own is answered with: in the
 /// middle of an upgrade the file may differ, so nobody may keep it.
-const KEEP_NOTHING: &str = "no-store";
+const KEEP_NOTHING: HeaderValue = HeaderValue::from_static("no-store");
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// The routes of the page.
 pub(super) fn router() -> Router {
@@ -48,8 +48,9 @@ pub(super) fn router() -> Router {
 /// The page, ready to be sent.
 struct Page {
     version: String,
-    index: Encoded,
-    files: Vec<(&'static str, Encoded)>,
+    index: Rendered,
+    index_headers: HeaderMap,
+    files: Vec<(&'static str, Rendered)>,
 }
 
 impl Page {
@@ -67,52 +68,46 @@ impl Page {
             .replace("@STYLES@", &styles)
             .replace("@MODULES@", &modules)
             .replace("@VERSION@", &version);
-        let files = FILES.iter().map(|(path, text)| (*path, Encoded::new(text))).collect();
-        Self { index: Encoded::new(&index), files, version }
+        let files = FILES.iter().map(|(path, text)| {
+            let text = Bytes::from_static(text.as_bytes());
+            (*path, rendered(text, kind_of(path)))
+        });
+        let index = rendered(Bytes::from(index), "text/html; charset=utf-8");
+        let index_headers = HeaderMap::from_iter([
+            (ETAG, index.etag().clone()),
+            (CACHE_CONTROL, REVALIDATE),
+            (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+            (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            (
+                HeaderName::from_static("cross-origin-opener-policy"),
+                HeaderValue::from_static("same-origin"),
+            ),
+            (X_CONTENT_TYPE_OPTIONS, NOSNIFF),
+        ]);
+        Self { files: files.collect(), index, index_headers, version }
     }
 }
 
-async fn index(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
-    let etag = etag_of(&[&page.index.plain]);
-    let mut ours = HeaderMap::new();
-    let mut put = |name: HeaderName, value: &'static str| {
-        ours.insert(name, HeaderValue::from_static(value));
-    };
-    put(CACHE_CONTROL, REVALIDATE);
-    put(CONTENT_SECURITY_POLICY, POLICY);
-    put(REFERRER_POLICY, "no-referrer");
-    put(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    if let Ok(value) = HeaderValue::from_str(&etag) {
-        ours.insert(ETAG, value);
-    }
-    if has_already(&headers, &etag) {
-        return (StatusCode::NOT_MODIFIED, ours).into_response();
-    }
-    (ours, send(&page.index, "text/html; charset=utf-8", &headers)).into_response()
+fn rendered(text: Bytes, kind: &'static str) -> Rendered {
+    let etag = etag_of(&[&text]);
+    Rendered::new(text, HeaderValue::from_static(kind), etag, Effort::Thorough)
+}
+
+async fn index(State(page): State<Arc<Page>>, Asked(headers): Asked) -> Response {
+    page.index.finish(&headers, page.index_headers.clone()).await
 }
 
 async fn file(
     State(page): State<Arc<Page>>,
     Path((version, path)): Path<(String, String)>,
-    headers: HeaderMap,
+    Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
     let found = page.files.iter().find(|(name, _)| *name == path);
-    let (name, file) = found
+    let (_, file) = found
         .ok_or_else(|| ApiProblem::new(Code::NotFound, format!("the page has no file {path}")))?;
     let keep = if version == page.version { IMMUTABLE } else { KEEP_NOTHING };
-    Ok(([(CACHE_CONTROL, keep)], send(file, kind_of(name), &headers)).into_response())
-}
-
-fn send(file: &Encoded, kind: &'static str, asked: &HeaderMap) -> impl IntoResponse + use<> {
-    let (body, encoding) = file.accepted(asked.get(ACCEPT_ENCODING));
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if let Some(encoding) = encoding {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-    }
-    (headers, Body::from(body))
+    let ours = HeaderMap::from_iter([(CACHE_CONTROL, keep), (X_CONTENT_TYPE_OPTIONS, NOSNIFF)]);
+    Ok(file.finish(&headers, ours).await)
 }
 
 #[cfg(test)]
@@ -122,7 +117,7 @@ mod tests {
     #[test]
     fn the_document_names_every_file_it_needs_and_holds_no_script_of_its_own() {
         let page = Page::new();
-        let text = String::from_utf8(page.index.plain.to_vec()).unwrap();
+        let text = String::from_utf8(page.index.body().to_vec()).unwrap();
         assert!(!text.contains('@'), "a placeholder is left: {text}");
         for path in preloaded() {
             assert!(text.contains(&format!("/page/{}/{path}", page.version)), "{path}");
