@@ -214,9 +214,7 @@ fn watch(app: &Arc<App>, process: &Process, redis: Arc<Link>, store: SeatStore) 
                 if let Some((revision, as_of)) = reached {
                     let stored = store.projected().await.ok().flatten();
                     let behind = stored.map_or(revision, |s| revision.saturating_sub(s.revision));
-                    let age = as_of.map_or(i64::MAX, |as_of| {
-                        (clock::now().as_millis() - as_of.as_millis()).max(0)
-                    });
+                    let age = (clock::now().as_millis() - as_of.as_millis()).max(0);
                     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
                     app.metrics.revision.set(number(revision));
                     app.metrics.lag_revisions.set(number(behind));

@@ -112,7 +112,7 @@ impl Follower {
     }
 
     fn hear(&self, line: ChangeLine) -> Result<(), Refused> {
-        let step = self.projection.apply(line, clock::now())?;
+        let step = self.projection.apply(line)?;
         if matches!(step, Step::Reached { .. } | Step::Replaced { .. }) {
             self.component.up();
         }
@@ -310,7 +310,7 @@ impl Part {
     /// Writes the whole projection; `false` while it is not known to be the
     /// newest: then Redis may know better, or another cell's past would be written.
     async fn write_everything(&mut self) -> Result<bool, CacheAway> {
-        let Some((_, Some(as_of))) = self.projection.reached() else { return Ok(false) };
+        let Some((_, as_of)) = self.projection.reached() else { return Ok(false) };
         if clock::now() > as_of.plus_millis(self.stale_after_ms) {
             return Ok(false);
         }

@@ -33,11 +33,10 @@ pub struct Taken {
 }
 
 /// A snapshot read straight from lock-service.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Snapshot {
     revision: u64,
-    as_of: Option<Timestamp>,
-    read_at: Option<Timestamp>,
+    as_of: Timestamp,
     performances: HashMap<PerformanceId, BTreeMap<SeatId, PublicSeatState>>,
 }
 
@@ -145,7 +144,7 @@ impl Seating {
         for (id, plan, chart) in wanted {
             let stored = stored.next().flatten();
             if fresh && let Some((_, as_of)) = self.projection.reached() {
-                oldest = oldest.min(as_of.unwrap_or(oldest));
+                oldest = oldest.min(as_of);
                 all.push(self.counts_in_memory(id, plan, chart).await);
             } else {
                 let taken = self.newest(id, stored).await?;
@@ -208,7 +207,7 @@ impl Seating {
         Taken {
             revision: reading.projected.revision,
             as_of: reading.projected.as_of,
-            stale: self.is_stale(Some(reading.projected.as_of)),
+            stale: self.is_stale(reading.projected.as_of),
             seats: reading.seats,
             source: Source::Redis,
         }
@@ -217,7 +216,7 @@ impl Seating {
     fn as_known(&self, known: Known) -> Taken {
         Taken {
             revision: known.revision,
-            as_of: known.as_of.unwrap_or_else(clock::now),
+            as_of: known.as_of,
             stale: self.is_stale(known.as_of),
             seats: known.seats,
             source: Source::Memory,
@@ -235,74 +234,71 @@ impl Seating {
         };
         Some(Taken {
             revision: snapshot.revision,
-            as_of: snapshot.as_of.or(snapshot.read_at).unwrap_or_else(clock::now),
+            as_of: snapshot.as_of,
             stale: self.is_stale(snapshot.as_of),
             seats: snapshot.performances.get(performance).cloned().unwrap_or_default(),
             source: Source::Locks,
         })
     }
 
-    /// Reads until the snapshot is complete, and as far as the first word that
-    /// it is the newest, if that comes in time.
+    /// Reads until the snapshot is complete and somebody said how new it is:
+    /// what nobody vouches for has no date, and is not shown (INV-11).
     async fn read_snapshot(&self) -> Result<Arc<Snapshot>, LockError> {
         if !self.locks_breaker.may_try() {
             return Err(LockError::NotApplied("it did not answer a moment ago".into()));
         }
-        let mut snapshot = Snapshot::default();
-        let mut complete = false;
-        let read = tokio::time::timeout(self.locks_deadline, async {
-            let mut feed = self.locks.changes(0).await?;
-            while let Some(line) = feed.next().await? {
-                match line {
-                    ChangeLine::Snapshot { .. } => {}
-                    ChangeLine::Seats { performance, revision, seats } => {
-                        snapshot.revision = snapshot.revision.max(revision);
-                        let known = snapshot.performances.entry(performance).or_default();
-                        for (seat, state) in seats {
-                            if state == PublicSeatState::Free {
-                                known.remove(&seat);
-                            } else {
-                                known.insert(seat, state);
-                            }
-                        }
-                    }
-                    ChangeLine::SnapshotEnd { revision } => {
-                        snapshot.revision = snapshot.revision.max(revision);
-                        snapshot.read_at = Some(clock::now());
-                        complete = true;
-                    }
-                    ChangeLine::Progress { revision, as_of } => {
-                        snapshot.revision = snapshot.revision.max(revision);
-                        snapshot.as_of = Some(as_of);
-                        if complete {
-                            break;
-                        }
-                    }
-                }
-            }
-            Ok::<(), LockError>(())
+        let read = tokio::time::timeout(self.locks_deadline, snapshot_of(&self.locks)).await;
+        let read = read.unwrap_or_else(|_| {
+            Err(LockError::NotApplied("the snapshot did not come in time".into()))
         });
-        let ended = read.await;
-        if complete {
-            self.locks_breaker.succeeded();
-            return Ok(Arc::new(snapshot));
+        match &read {
+            Ok(_) => self.locks_breaker.succeeded(),
+            Err(_) => self.locks_breaker.failed(),
         }
-        self.locks_breaker.failed();
-        match ended {
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(())) => Err(LockError::NotApplied("the feed ended within its snapshot".into())),
-            Err(_) => Err(LockError::NotApplied("the snapshot did not come in time".into())),
-        }
+        read.map(Arc::new)
     }
 
-    pub(crate) fn is_stale(&self, as_of: Option<Timestamp>) -> bool {
+    pub(crate) fn is_stale(&self, as_of: Timestamp) -> bool {
         is_stale(as_of, clock::now(), self.stale_after_ms)
     }
 }
 
-/// Nobody said that it is the newest, or that was too long ago.
-fn is_stale(as_of: Option<Timestamp>, now: Timestamp, stale_after_ms: i64) -> bool {
-    as_of.is_none_or(|as_of| now > as_of.plus_millis(stale_after_ms))
+/// It is too long ago that somebody said it is the newest.
+fn is_stale(as_of: Timestamp, now: Timestamp, stale_after_ms: i64) -> bool {
+    now > as_of.plus_millis(stale_after_ms)
+}
+
+/// The whole feed as it is now, up to the first word that it is the newest.
+async fn snapshot_of(locks: &LockClient) -> Result<Snapshot, LockError> {
+    let mut feed = locks.changes(0).await?;
+    let mut performances: HashMap<PerformanceId, BTreeMap<_, _>> = HashMap::new();
+    let mut reached = 0;
+    let mut complete = false;
+    while let Some(line) = feed.next().await? {
+        match line {
+            ChangeLine::Snapshot { .. } => {}
+            ChangeLine::Seats { performance, revision, seats } => {
+                reached = reached.max(revision);
+                let known = performances.entry(performance).or_default();
+                for (seat, state) in seats {
+                    if state == PublicSeatState::Free {
+                        known.remove(&seat);
+                    } else {
+                        known.insert(seat, state);
+                    }
+                }
+            }
+            ChangeLine::SnapshotEnd { revision } => {
+                reached = reached.max(revision);
+                complete = true;
+            }
+            ChangeLine::Progress { revision, as_of } if complete => {
+                return Ok(Snapshot { revision: reached.max(revision), as_of, performances });
+            }
+            ChangeLine::Progress { .. } => {}
+        }
+    }
+    Err(LockError::NotApplied("the feed ended within its snapshot".into()))
 }
 
 /// Seats by tier, in the chart's order of tiers; seats the plan does not have do not count.
@@ -321,10 +317,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_vouches_for_is_stale() {
+    fn what_nobody_vouched_for_since_too_long_is_stale() {
         let now = Timestamp::from_millis(10_000);
-        assert!(is_stale(None, now, 2_000));
-        assert!(!is_stale(Some(Timestamp::from_millis(8_000)), now, 2_000));
-        assert!(is_stale(Some(Timestamp::from_millis(7_999)), now, 2_000));
+        assert!(!is_stale(Timestamp::from_millis(8_000), now, 2_000));
+        assert!(is_stale(Timestamp::from_millis(7_999), now, 2_000));
     }
 }

@@ -96,7 +96,9 @@ fn long_names(count: usize) -> Vec<String> {
 async fn slow_reader(base: &str) -> TcpStream {
     let address = base.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4 << 10).unwrap();
+    // A window below the loopback's segment size would let the sender wait for
+    // a timer before each piece.
+    socket.set_recv_buffer_size(128 << 10).unwrap();
     let mut stream = socket.connect(address).await.unwrap();
     let ask = "GET /v1/show/hamlet/performances/h-1/seats/events HTTP/1.1\r\nhost: x\r\n\r\n";
     stream.write_all(ask.as_bytes()).await.unwrap();

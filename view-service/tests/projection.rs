@@ -63,10 +63,12 @@ struct Instance {
 impl Instance {
     fn new() -> Self {
         let projection = Projection::new(8, 8, 3_000);
-        let now = Timestamp::from_millis(0);
-        for line in [ChangeLine::Snapshot { revision: 0 }, ChangeLine::SnapshotEnd { revision: 0 }]
-        {
-            projection.apply(line, now).unwrap();
+        for line in [
+            ChangeLine::Snapshot { revision: 0 },
+            ChangeLine::SnapshotEnd { revision: 0 },
+            ChangeLine::Progress { revision: 0, as_of: Timestamp::from_millis(0) },
+        ] {
+            projection.apply(line).unwrap();
         }
         Self { projection, position: 0, generation: None }
     }
@@ -77,10 +79,10 @@ impl Instance {
             revision: change.revision,
             seats: change.seats.clone(),
         };
-        let now = Timestamp::from_millis(0);
-        self.projection.apply(line, now).unwrap();
-        let progress = ChangeLine::Progress { revision: change.revision, as_of: now };
-        self.projection.apply(progress, now).unwrap();
+        self.projection.apply(line).unwrap();
+        let as_of = Timestamp::from_millis(0);
+        let progress = ChangeLine::Progress { revision: change.revision, as_of };
+        self.projection.apply(progress).unwrap();
         self.position += 1;
     }
 
@@ -235,7 +237,7 @@ fn behind() -> Projection {
         ChangeLine::SnapshotEnd { revision: 0 },
         ChangeLine::Progress { revision: 0, as_of: long_ago },
     ] {
-        projection.apply(line, long_ago).unwrap();
+        projection.apply(line).unwrap();
     }
     projection
 }

@@ -1,6 +1,8 @@
 //! The fold itself. A snapshot is built aside and takes the place of what is
-//! known only once it is not older (INV-11: what was seen sold is not shown
-//! free because an instance that is behind said so).
+//! known only once it is not older, the first one only once somebody said that
+//! it is the newest (INV-11: what was seen sold is not shown free because an
+//! instance that is behind said so, and nothing is dated later than it is known
+//! to be true).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
@@ -26,8 +28,8 @@ pub struct Known {
     pub revision: u64,
     /// The last revision that changed this performance, 0 where none is known.
     pub changed: u64,
-    /// When that was last known to be the newest; `None` while nobody said so.
-    pub as_of: Option<Timestamp>,
+    /// When that was last known to be the newest.
+    pub as_of: Timestamp,
     /// Seats that are not free.
     pub seats: BTreeMap<SeatId, PublicSeatState>,
 }
@@ -43,8 +45,8 @@ pub struct Stand {
     /// have the same seats. Only this process knows the number; 0 is a
     /// performance that nothing is known of, so that all of it is free.
     pub version: u64,
-    /// When the revision was last known to be the newest; `None` while nobody said so.
-    pub as_of: Option<Timestamp>,
+    /// When the revision was last known to be the newest.
+    pub as_of: Timestamp,
 }
 
 /// One performance for Redis: everything up to `upto`, seat by seat.
@@ -115,10 +117,11 @@ struct State {
     /// Everything up to here was received; a later resume begins here. One
     /// below `revision` while more lines of that revision may follow.
     complete_to: u64,
+    /// When that was last known to be the newest; `None` before the first
+    /// snapshot that somebody vouched for, and nobody is told anything then.
     as_of: Option<Timestamp>,
     /// Performances that were never mentioned did not change after this.
     loaded_at: u64,
-    loaded: bool,
     /// How often any performance changed here.
     versions: u64,
     performances: HashMap<PerformanceId, Performance>,
@@ -153,17 +156,17 @@ impl Projection {
 
     /// Where a feed should be resumed; 0 for a snapshot.
     pub fn resume_from(&self) -> u64 {
-        self.read(|state| if state.loaded { state.complete_to } else { 0 })
+        self.read(|state| if state.as_of.is_some() { state.complete_to } else { 0 })
     }
 
     /// Revision and age of the whole; `None` before the first snapshot.
-    pub fn reached(&self) -> Option<(u64, Option<Timestamp>)> {
-        self.read(|state| state.loaded.then_some((state.revision, state.as_of)))
+    pub fn reached(&self) -> Option<(u64, Timestamp)> {
+        self.read(|state| state.as_of.map(|as_of| (state.revision, as_of)))
     }
 
     /// What is known of a performance; `None` before the first snapshot.
     pub fn known(&self, performance: &PerformanceId) -> Option<Known> {
-        self.read(|state| state.loaded.then(|| state.known(performance)))
+        self.read(|state| state.as_of.map(|as_of| state.known(as_of, performance)))
     }
 
     /// The last revision that changed a performance; 0 where none is known.
@@ -173,7 +176,10 @@ impl Projection {
 
     /// Where a performance stands; `None` before the first snapshot.
     pub fn stand(&self, performance: &PerformanceId) -> Option<Stand> {
-        self.read(|state| state.loaded.then(|| state.stand(state.performances.get(performance))))
+        self.read(|state| {
+            let found = state.performances.get(performance);
+            state.as_of.map(|as_of| state.stand(as_of, found))
+        })
     }
 
     /// Which states these performances are in, as one number: as long as it
@@ -199,7 +205,7 @@ impl Projection {
             let found = state.performances.get(performance);
             let seats = found.into_iter().flat_map(|found| &found.seats);
             let mut seats = seats.map(|(seat, taken)| (seat, taken.state));
-            state.loaded.then(|| look(state.stand(found), &mut seats))
+            state.as_of.map(|as_of| look(state.stand(as_of, found), &mut seats))
         })
     }
 
@@ -211,7 +217,7 @@ impl Projection {
     /// A performance for Redis; `None` before the first snapshot.
     pub fn export(&self, performance: &PerformanceId) -> Option<Exported> {
         self.read(|state| {
-            state.loaded.then(|| Exported {
+            state.as_of.map(|_| Exported {
                 upto: state.complete_to,
                 seats: state.performances.get(performance).map_or_else(Vec::new, |found| {
                     let seats = found.seats.iter();
@@ -225,9 +231,7 @@ impl Projection {
     pub fn watch(&self, performance: &PerformanceId, last: Option<u64>) -> Option<Subscription> {
         let queue = self.limits.queue;
         self.write(|state| {
-            if !state.loaded {
-                return None;
-            }
+            state.as_of?;
             let known_up_to = state.revision;
             let (loaded_at, versions) = (state.loaded_at, state.versions);
             let entry = state.performances.entry(performance.clone()).or_insert_with(|| {
@@ -245,11 +249,11 @@ impl Projection {
         })
     }
 
-    /// Takes in one line of the feed, heard at `now`.
+    /// Takes in one line of the feed.
     ///
     /// # Errors
     /// [`Refused`] when the feed stands before what is known.
-    pub fn apply(&self, line: ChangeLine, now: Timestamp) -> Result<Step, Refused> {
+    pub fn apply(&self, line: ChangeLine) -> Result<Step, Refused> {
         let limits = self.limits;
         self.write(|state| match line {
             ChangeLine::Snapshot { revision } => {
@@ -257,7 +261,7 @@ impl Projection {
                 Ok(Step::Quiet)
             }
             ChangeLine::Seats { performance, revision, seats } => {
-                Ok(state.seats(performance, revision, seats, now, limits))
+                Ok(state.seats(performance, revision, seats, limits))
             }
             ChangeLine::SnapshotEnd { revision } => {
                 if let Some(staged) = &mut state.staged {
@@ -265,11 +269,9 @@ impl Projection {
                     staged.complete_to = staged.complete_to.max(revision);
                     staged.complete = true;
                 }
-                Ok(state.replace(None, now, limits).unwrap_or(Step::Quiet))
+                Ok(state.replace(None, limits).unwrap_or(Step::Quiet))
             }
-            ChangeLine::Progress { revision, as_of } => {
-                state.progress(revision, as_of, now, limits)
-            }
+            ChangeLine::Progress { revision, as_of } => state.progress(revision, as_of, limits),
         })
     }
 
@@ -283,21 +285,21 @@ impl Projection {
 }
 
 impl State {
-    fn stand(&self, found: Option<&Performance>) -> Stand {
+    fn stand(&self, as_of: Timestamp, found: Option<&Performance>) -> Stand {
         Stand {
             revision: self.revision,
             changed: found.map_or(0, |found| found.changed),
             version: found.map_or(0, |found| found.version),
-            as_of: self.as_of,
+            as_of,
         }
     }
 
-    fn known(&self, performance: &PerformanceId) -> Known {
+    fn known(&self, as_of: Timestamp, performance: &PerformanceId) -> Known {
         let found = self.performances.get(performance);
         Known {
             revision: self.revision,
             changed: found.map_or(0, |found| found.changed),
-            as_of: self.as_of,
+            as_of,
             seats: found.map_or_else(BTreeMap::new, |found| {
                 found.seats.iter().map(|(seat, taken)| (seat.clone(), taken.state)).collect()
             }),
@@ -309,7 +311,6 @@ impl State {
         performance: PerformanceId,
         revision: u64,
         mut seats: BTreeMap<SeatId, PublicSeatState>,
-        now: Timestamp,
         limits: Limits,
     ) -> Step {
         if let Some(staged) = &mut self.staged {
@@ -320,9 +321,7 @@ impl State {
             take(staged.seats.entry(performance).or_default(), revision, &mut seats);
             return Step::Quiet;
         }
-        if !self.loaded {
-            return Step::Quiet;
-        }
+        let Some(as_of) = self.as_of else { return Step::Quiet };
         let loaded_at = self.loaded_at;
         self.revision = self.revision.max(revision);
         self.complete_to = self.complete_to.max(revision.saturating_sub(1));
@@ -337,7 +336,7 @@ impl State {
         entry.changed = entry.changed.max(revision);
         self.versions += 1;
         entry.version = self.versions;
-        let change = SeatChange { revision, as_of: now, seats: seats.clone() };
+        let change = SeatChange { revision, as_of, seats: seats.clone() };
         entry.live.tell(change, entry.version, limits.history);
         Step::Changed { performance, revision, seats }
     }
@@ -346,15 +345,14 @@ impl State {
         &mut self,
         revision: u64,
         as_of: Timestamp,
-        now: Timestamp,
         limits: Limits,
     ) -> Result<Step, Refused> {
         if let Some(staged) = &mut self.staged {
             staged.revision = staged.revision.max(revision);
             staged.complete_to = staged.complete_to.max(revision);
-            return Ok(self.replace(Some(as_of), now, limits).unwrap_or(Step::Quiet));
+            return Ok(self.replace(Some(as_of), limits).unwrap_or(Step::Quiet));
         }
-        if !self.loaded {
+        if self.as_of.is_none() {
             return Ok(Step::Quiet);
         }
         if revision < self.revision {
@@ -369,23 +367,22 @@ impl State {
 
     /// Whether etcd confirmed a lower revision so much later that this is no delay.
     fn regressed(&self, as_of: Timestamp, limits: Limits) -> bool {
-        self.as_of.is_none_or(|known| as_of > known.plus_millis(limits.regressed_after_ms))
+        self.as_of.is_some_and(|known| as_of > known.plus_millis(limits.regressed_after_ms))
     }
 
     /// Lets a complete snapshot take the place of what is known, if it may.
-    fn replace(
-        &mut self,
-        as_of: Option<Timestamp>,
-        now: Timestamp,
-        limits: Limits,
-    ) -> Option<Step> {
+    fn replace(&mut self, as_of: Option<Timestamp>, limits: Limits) -> Option<Step> {
         let staged = self.staged.as_ref().filter(|staged| staged.complete)?;
-        let regressed = self.loaded && staged.revision < self.revision;
+        let loaded = self.as_of.is_some();
+        let regressed = loaded && staged.revision < self.revision;
         if regressed && !as_of.is_some_and(|as_of| self.regressed(as_of, limits)) {
             return None;
         }
+        // INV-11: what was known keeps its date until somebody vouches for more,
+        // and before that there is no date at all.
+        let as_of = if regressed { as_of? } else { self.as_of.max(as_of)? };
         let mut staged = self.staged.take()?;
-        if !self.loaded {
+        if !loaded {
             self.loaded_at = staged.complete_to;
         }
         // Whoever was known and is not in the snapshot has only free seats now.
@@ -405,22 +402,21 @@ impl State {
             }
             if regressed {
                 entry.live.reset(staged.revision);
-            } else if !told.is_empty() && self.loaded {
-                let change = SeatChange { revision: staged.revision, as_of: now, seats: told };
+            } else if !told.is_empty() && loaded {
+                let change = SeatChange { revision: staged.revision, as_of, seats: told };
                 entry.live.tell(change, entry.version, limits.history);
             }
         }
         self.performances.retain(|_, entry| !entry.seats.is_empty() || entry.live.is_watched());
-        if regressed || !self.loaded {
+        if regressed || !loaded {
             self.loaded_at = staged.complete_to;
         } else {
             // A performance that was dropped just now changed as late as this.
             self.loaded_at = self.loaded_at.max(staged.complete_to);
         }
-        self.loaded = true;
         self.revision = staged.revision;
         self.complete_to = staged.complete_to;
-        self.as_of = if regressed { as_of } else { self.as_of.max(as_of) };
+        self.as_of = Some(as_of);
         Some(Step::Replaced { regressed })
     }
 }

@@ -19,7 +19,7 @@ fn seats(revision: u64, state: PublicSeatState, names: &[&str]) -> ChangeLine {
 fn feed(projection: &Projection, lines: Vec<ChangeLine>) -> Step {
     let mut last = Step::Quiet;
     for line in lines {
-        last = projection.apply(line, at(0)).unwrap();
+        last = projection.apply(line).unwrap();
     }
     last
 }
@@ -42,6 +42,28 @@ fn loaded() -> Projection {
 
 fn taken(projection: &Projection) -> Vec<String> {
     projection.known(&perf()).unwrap().seats.keys().map(ToString::to_string).collect()
+}
+
+/// INV-11: a date is what somebody confirmed, not when it was heard.
+#[test]
+fn nothing_is_known_before_somebody_vouches_for_it_and_nothing_is_dated_later() {
+    let projection = Projection::new(2, 8, 3_000);
+    feed(&projection, snapshot(10, &["A-1", "A-2"]));
+    assert_eq!(projection.reached(), None);
+    assert!(projection.known(&perf()).is_none() && projection.watch(&perf(), None).is_none());
+    assert_eq!(projection.resume_from(), 0, "what comes next is a snapshot");
+    feed(&projection, vec![seats(11, PublicSeatState::Free, &["A-2"])]);
+    let reached = ChangeLine::Progress { revision: 11, as_of: at(1_000) };
+    assert_eq!(feed(&projection, vec![reached]), Step::Replaced { regressed: false });
+    assert_eq!(
+        (taken(&projection), projection.reached()),
+        (vec!["A-1".into()], Some((11, at(1_000))))
+    );
+    let mut watcher = projection.watch(&perf(), None).unwrap();
+    feed(&projection, vec![seats(12, PublicSeatState::Sold, &["A-3"])]);
+    let Ok(Message::Change(event)) = watcher.receiver.try_recv() else { panic!("it is told") };
+    assert_eq!((event.change.revision, event.change.as_of), (12, at(1_000)));
+    assert_eq!(projection.known(&perf()).unwrap().as_of, at(1_000));
 }
 
 #[test]
@@ -71,7 +93,7 @@ fn an_older_snapshot_waits_until_it_has_caught_up() {
     feed(&projection, vec![seats(9, PublicSeatState::Held, &["A-2"])]);
     let reached = ChangeLine::Progress { revision: 12, as_of: at(2_000) };
     assert_eq!(feed(&projection, vec![reached]), Step::Replaced { regressed: false });
-    assert_eq!(projection.reached(), Some((12, Some(at(2_000)))));
+    assert_eq!(projection.reached(), Some((12, at(2_000))));
 }
 
 #[test]
@@ -80,8 +102,8 @@ fn a_cell_that_began_again_is_believed_once_it_is_no_delay() {
     let mut watcher = projection.watch(&perf(), None).unwrap();
     let early = ChangeLine::Progress { revision: 3, as_of: at(3_900) };
     let late = ChangeLine::Progress { revision: 3, as_of: at(4_100) };
-    assert_eq!(projection.apply(early.clone(), at(0)), Ok(Step::Quiet));
-    assert_eq!(projection.apply(late.clone(), at(0)), Err(Refused));
+    assert_eq!(projection.apply(early.clone()), Ok(Step::Quiet));
+    assert_eq!(projection.apply(late.clone()), Err(Refused));
     feed(&projection, snapshot(3, &["B-1"]));
     assert_eq!(feed(&projection, vec![early]), Step::Quiet);
     assert_eq!(feed(&projection, vec![late]), Step::Replaced { regressed: true });

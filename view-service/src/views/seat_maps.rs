@@ -12,7 +12,7 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 use moka::future::Cache;
 use seat_model::{PerformanceId, PlanId, PublicSeatState, SeatId, ShowId, Timestamp};
-use service_kit::{ApiProblem, clock};
+use service_kit::ApiProblem;
 use view_service_client::bits::{self, SeatBits, SeatStates};
 use view_service_client::wire::Source;
 
@@ -72,7 +72,7 @@ struct Content {
 struct Word {
     source: Source,
     revision: u64,
-    as_of: Option<Timestamp>,
+    as_of: Timestamp,
     version: Option<u64>,
 }
 
@@ -135,7 +135,7 @@ impl SeatMaps {
 
     /// Whether a map that is kept is still the answer.
     fn still_says(&self, kept: &SeatAnswer, seating: &Seating, id: &PerformanceId) -> bool {
-        if kept.stale != seating.is_stale(Some(kept.as_of)) {
+        if kept.stale != seating.is_stale(kept.as_of) {
             return false;
         }
         let age = kept.rendered_at.elapsed();
@@ -180,7 +180,7 @@ impl SeatMaps {
 }
 
 fn is_older(seating: &Seating, stand: Stand, shown: &SeatAnswer) -> bool {
-    stand.as_of.is_some_and(|as_of| seating.is_older((stand.revision, as_of), shown.known_at()))
+    seating.is_older((stand.revision, stand.as_of), shown.known_at())
 }
 
 /// Renders what memory says; `None` before it says anything. The content is
@@ -211,20 +211,15 @@ fn from_memory(
 }
 
 fn from_others(taken: Taken, plan_id: &PlanId, plan: &PlanRecord) -> SeatAnswer {
-    let word = Word {
-        source: taken.source,
-        revision: taken.revision,
-        as_of: Some(taken.as_of),
-        version: None,
-    };
+    let word =
+        Word { source: taken.source, revision: taken.revision, as_of: taken.as_of, version: None };
     let mut seats = taken.seats.iter().map(|(seat, state)| (seat, *state));
     SeatAnswer::new(word, Arc::new(Content::new(plan_id, plan, &mut seats)), taken.stale)
 }
 
 impl SeatAnswer {
     fn new(word: Word, content: Arc<Content>, stale: bool) -> Self {
-        let as_of = word.as_of.unwrap_or_else(clock::now);
-        let revision = word.revision;
+        let Word { as_of, revision, .. } = word;
         let mut body = Vec::with_capacity(content.tail.len() + 96);
         // The members in the order of `wire::SeatMap`.
         body.extend_from_slice(
@@ -248,12 +243,8 @@ impl SeatAnswer {
 
     /// The same word, as old as it is by now.
     fn again(&self, seating: &Seating) -> Self {
-        let word = Word {
-            source: self.source,
-            revision: self.revision,
-            as_of: Some(self.as_of),
-            version: None,
-        };
+        let word =
+            Word { source: self.source, revision: self.revision, as_of: self.as_of, version: None };
         Self::new(word, Arc::clone(&self.content), seating.is_stale(word.as_of))
     }
 

@@ -35,7 +35,7 @@ fn answer(plan: &PlanRecord, taken: &BTreeMap<SeatId, PublicSeatState>, word: Wo
 }
 
 fn word() -> Word {
-    let as_of = Some(Timestamp::from_millis(1_795_000_000_123));
+    let as_of = Timestamp::from_millis(1_795_000_000_123);
     Word { source: Source::Memory, revision: 77, as_of, version: Some(5) }
 }
 
@@ -57,7 +57,7 @@ proptest! {
         }
         let word = Word {
             revision,
-            as_of: Some(Timestamp::from_millis(millis)),
+            as_of: Timestamp::from_millis(millis),
             version: (!stale).then_some(1),
             source: Source::Redis,
         };
@@ -82,7 +82,7 @@ fn a_validator_is_that_of_the_seats_and_no_form_passes_for_the_other() {
     let id = |n: usize| plan.chart.seats[n].id.clone();
     let some = BTreeMap::from([(id(2), PublicSeatState::Held)]);
     let first = answer(&plan, &some, word());
-    let later = Word { revision: 99, as_of: Some(Timestamp::from_millis(1)), ..word() };
+    let later = Word { revision: 99, as_of: Timestamp::from_millis(1), ..word() };
     let later = answer(&plan, &some, later);
     assert_ne!(first.json.body(), later.json.body());
     assert_eq!(first.json.etag(), later.json.etag(), "the age is no content");
