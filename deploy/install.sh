@@ -5,6 +5,7 @@
 # missing (exit 1) and the line that installs it. `--tests` adds what only
 # `./seatlock test` needs: a browser to look at the page with. `--bench` adds
 # what only `./seatlock bench` needs: a web server to be measured beside.
+# `--chaos` adds what only faults on lines and disks need.
 set -euo pipefail
 
 # Servers are in folders that are not on the path of an ordinary user.
@@ -13,13 +14,15 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 check=
 tests=
 bench=
+chaos=
 for argument in "$@"; do
   case $argument in
     --check) check=1 ;;
     --tests) tests=1 ;;
     --bench) bench=1 ;;
+    --chaos) chaos=1 ;;
     *)
-      echo "seatlock: install.sh knows --check, --tests and --bench, not $argument" >&2
+      echo "seatlock: install.sh knows --check, --tests, --bench and --chaos, not $argument" >&2
       exit 2
       ;;
   esac
@@ -48,6 +51,14 @@ missing() {
   [ -z "$tests" ] || missing_browser
   # `test` runs the benchmarks, too, tiny.
   [ -z "$tests$bench" ] || have nginx || echo 'nginx-light|nginx'
+  [ -z "$chaos" ] || missing_harm
+}
+
+# Lines are cut with rules, disks slowed down from outside.
+missing_harm() {
+  have nft || echo nftables
+  have ip || echo iproute2
+  have strace || echo strace
 }
 
 # A browser without the letters of a page draws boxes.

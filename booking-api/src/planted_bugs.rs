@@ -2,6 +2,14 @@
 //! design of docs/INVARIANTS.md, and some check must find it.
 
 service_kit::planted_bugs! {
+    /// What may have been written is answered 503: nothing was changed.
+    NOT_APPLIED_ON_UNKNOWN = "not-applied-on-unknown";
+    /// The reconciler reads the ledger, and writes no tombstone where it finds no row.
+    NO_TOMBSTONE = "no-tombstone";
+    /// The reconciler takes a tombstone that was not answered for one that was written.
+    UNANSWERED_IS_ABSENT = "unanswered-is-absent";
+    /// A request that is repeated under its key gets another booking.
+    NEW_BOOKING_ON_RETRY = "new-booking-on-retry";
     /// The customer is told of the sale before its commit is sent.
     ACKNOWLEDGE_BEFORE_COMMIT = "acknowledge-before-commit";
 }

@@ -30,16 +30,17 @@ impl StartedCluster {
         Ok(token::mint(&self.state().secrets.jwt, user, role, ttl)?)
     }
 
-    /// The load balancer's address: `http://127.0.0.1:PORT`.
+    /// The load balancer's address: `http://127.0.0.1:PORT` where nodes have no
+    /// hosts of their own.
     #[must_use]
     pub fn base_url(&self) -> String {
-        http(ports_of(self.state(), "load-balancer").main)
+        http(ports_of(self.state(), "load-balancer").at_main())
     }
 
     /// Prometheus.
     #[must_use]
     pub fn prometheus_url(&self) -> String {
-        http(ports_of(self.state(), "prometheus").main)
+        http(ports_of(self.state(), "prometheus").at_main())
     }
 
     /// The client URLs of the etcd members.

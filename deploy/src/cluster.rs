@@ -141,7 +141,7 @@ pub struct Node {
     pub kind: NodeKind,
     /// Its process, if it lives; a paused one does.
     pub pid: Option<i32>,
-    /// `127.0.0.1:PORT`.
+    /// `127.0.0.1:PORT`, or at its host's own address.
     pub address: String,
     /// Where its metrics are, for a node that has some.
     pub admin_address: Option<String>,
@@ -511,15 +511,15 @@ impl StartedCluster {
 
 fn describe(node: &NodePlan, pid: Option<i32>) -> Node {
     let admin = match node.kind {
-        NodeKind::Etcd | NodeKind::Prometheus => Some(node.ports.main),
+        NodeKind::Etcd | NodeKind::Prometheus => Some(node.ports.at_main()),
         kind if kind.is_store() => None,
-        _ => Some(node.ports.second),
+        _ => Some(node.ports.at_second()),
     };
     Node {
         name: node.name.clone(),
         kind: node.kind,
         pid,
-        address: address(node.ports.main),
+        address: address(node.ports.at_main()),
         admin_address: admin.map(address),
         log: node.launch.log.clone(),
     }

@@ -18,17 +18,17 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     let members: Vec<String> = layout
         .names_of(&[NodeKind::Etcd])
         .iter()
-        .map(|name| format!("{name}={}", http(layout.ports(name).second)))
+        .map(|name| format!("{name}={}", http(layout.ports(name).at_second())))
         .collect();
     let data = layout.folder.node(&node.name).join("data");
-    let mut plan = layout.node(node, Probe::Etcd { endpoint: http(ports.main) });
+    let mut plan = layout.node(node, Probe::Etcd { endpoint: http(ports.at_main()) });
     plan.launch.args = args([
         format!("--name={}", node.name),
         format!("--data-dir={}", data.display()),
-        format!("--listen-client-urls={}", http(ports.main)),
-        format!("--advertise-client-urls={}", http(ports.main)),
-        format!("--listen-peer-urls={}", http(ports.second)),
-        format!("--initial-advertise-peer-urls={}", http(ports.second)),
+        format!("--listen-client-urls={}", http(ports.at_main())),
+        format!("--advertise-client-urls={}", http(ports.at_main())),
+        format!("--listen-peer-urls={}", http(ports.at_second())),
+        format!("--initial-advertise-peer-urls={}", http(ports.at_second())),
         format!("--initial-cluster={}", members.join(",")),
         "--initial-cluster-state=new".to_owned(),
         format!("--initial-cluster-token=seatlock-{}", layout.state.topology.tag),
@@ -56,6 +56,6 @@ pub(crate) async fn check(endpoint: &str, patience: Duration) -> Result<(), Stri
 }
 
 pub(crate) fn endpoints(state: &ClusterState) -> Vec<String> {
-    let port = |node: &NodeSpec| http(crate::plan::ports_of(state, &node.name).main);
+    let port = |node: &NodeSpec| http(crate::plan::ports_of(state, &node.name).at_main());
     state.topology.of_kind(NodeKind::Etcd).map(port).collect()
 }

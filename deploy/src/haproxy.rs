@@ -17,13 +17,14 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     let ports = layout.ports(&node.name);
     let folder = layout.folder.node(&node.name);
     let config = folder.join("haproxy.cfg");
-    let mut plan = layout.node(node, Probe::Http { url: format!("{}/readyz", http(ports.second)) });
+    let mut plan =
+        layout.node(node, Probe::Http { url: format!("{}/readyz", http(ports.at_second())) });
     // -db: stay in the foreground; the session is ours already.
     plan.launch.args = args(["-db".to_owned(), "-f".to_owned(), config.display().to_string()]);
     plan.after = layout.names_of(&[NodeKind::BookingApi, NodeKind::ViewService]);
     let mut text = TEMPLATE
-        .replace("@PORT@", &ports.main.to_string())
-        .replace("@ADMIN_PORT@", &ports.second.to_string())
+        .replace("@ADDRESS@", &address(ports.at_main()))
+        .replace("@ADMIN_ADDRESS@", &address(ports.at_second()))
         .replace("@BOOKING_SERVERS@", &servers(layout, NodeKind::BookingApi))
         .replace("@BOOKING_TRACKERS@", &trackers(layout, NodeKind::BookingApi, "booking"))
         .replace("@VIEW_SERVERS@", &servers(layout, NodeKind::ViewService))
@@ -46,9 +47,9 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
 /// what is not behind it.
 pub(crate) fn in_rotation(node: &NodeSpec, layout: Layout<'_>) -> Option<Probe> {
     let balancer = layout.names_of(&[NodeKind::LoadBalancer]).pop()?;
-    let port = layout.ports(&balancer).second;
+    let at = layout.ports(&balancer).at_second();
     backend_of(node.kind)?;
-    Some(Probe::Http { url: format!("{}/readyz/{}", http(port), node.name) })
+    Some(Probe::Http { url: format!("{}/readyz/{}", http(at), node.name) })
 }
 
 /// The backend whose health checks decide about a kind's instances.
@@ -172,7 +173,7 @@ fn lines(
 ) -> String {
     let line = |name: &String| {
         let ports = layout.ports(name);
-        format!("    server {name} {} {}", address(ports.main), how(ports, name))
+        format!("    server {name} {} {}", address(ports.at_main()), how(ports, name))
     };
     layout.names_of(&[kind]).iter().map(line).collect::<Vec<_>>().join("\n")
 }

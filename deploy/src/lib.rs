@@ -22,6 +22,7 @@ mod cluster;
 pub mod demo_world;
 mod etcd;
 mod haproxy;
+pub mod hosts;
 mod mysql;
 mod plan;
 mod ports;

@@ -27,7 +27,7 @@ const LAUNCHER_ACCOUNT: &str = "launcher";
 
 pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     let state = layout.state;
-    let port = layout.ports(&node.name).main;
+    let ports = layout.ports(&node.name);
     let folder = layout.folder.node(&node.name);
     let url = url(state, node);
     let probe = match node.kind {
@@ -44,8 +44,8 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
         format!("--tmpdir={}", folder.display()),
         format!("--pid-file={}", folder.join("mariadb.pid").display()),
         format!("--socket={}", socket(layout.folder, &node.name).display()),
-        format!("--port={port}"),
-        "--bind-address=127.0.0.1".to_owned(),
+        format!("--port={}", ports.main),
+        format!("--bind-address={}", ports.host),
         "--skip-name-resolve".to_owned(),
         format!("--init-file={}", init_file.display()),
         format!("--server-id={}", server_id(node)),
@@ -96,21 +96,25 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
 fn init_sql(node: &NodeSpec, layout: Layout<'_>) -> String {
     let secrets = &layout.state.secrets;
     let database = database(node.kind);
+    // Skipping names, the server knows its clients by address: on hosts of
+    // their own they have many.
+    let from = if layout.ports(&node.name).host.is_loopback() { "127.0.0.1" } else { "%" };
     let mut sql = format!(
         "CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET utf8mb4;\n\
-         CREATE USER IF NOT EXISTS '{ACCOUNT}'@'127.0.0.1' IDENTIFIED BY '{}';\n\
-         GRANT ALL ON {database}.* TO '{ACCOUNT}'@'127.0.0.1';\n\
-         CREATE USER IF NOT EXISTS '{LAUNCHER_ACCOUNT}'@'127.0.0.1' IDENTIFIED BY '{}';\n\
-         GRANT ALL ON *.* TO '{LAUNCHER_ACCOUNT}'@'127.0.0.1' WITH GRANT OPTION;\n",
+         CREATE USER IF NOT EXISTS '{ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
+         GRANT ALL ON {database}.* TO '{ACCOUNT}'@'{from}';\n\
+         CREATE USER IF NOT EXISTS '{LAUNCHER_ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
+         GRANT ALL ON *.* TO '{LAUNCHER_ACCOUNT}'@'{from}' WITH GRANT OPTION;\n",
         secrets.database, secrets.launcher,
     );
     let primary = layout.state.topology.of_kind(NodeKind::Catalogue).next();
     if let (NodeKind::CatalogueReplica, Some(primary)) = (node.kind, primary) {
-        let port = layout.ports(&primary.name).main;
+        let at = layout.ports(&primary.name);
+        let (host, port) = (at.host, at.main);
         let _ = write!(
             sql,
             "STOP SLAVE;\n\
-             CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, \
+             CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, \
              MASTER_USER='{LAUNCHER_ACCOUNT}', MASTER_PASSWORD='{}', MASTER_CONNECT_RETRY=1, \
              MASTER_HEARTBEAT_PERIOD=1, MASTER_USE_GTID=slave_pos;\n\
              START SLAVE;\n",
@@ -138,16 +142,16 @@ const fn database(kind: NodeKind) -> &'static str {
 
 /// The URL services use.
 pub(crate) fn url(state: &ClusterState, node: &NodeSpec) -> String {
-    let port = ports_of(state, &node.name).main;
+    let at = ports_of(state, &node.name).at_main();
     let database = database(node.kind);
-    format!("mysql://{ACCOUNT}:{}@127.0.0.1:{port}/{database}", state.secrets.database)
+    format!("mysql://{ACCOUNT}:{}@{at}/{database}", state.secrets.database)
 }
 
 /// The same database with the launcher's account, which may do anything.
 pub(crate) fn launcher_url(state: &ClusterState, node: &NodeSpec) -> String {
-    let port = ports_of(state, &node.name).main;
+    let at = ports_of(state, &node.name).at_main();
     let database = database(node.kind);
-    format!("mysql://{LAUNCHER_ACCOUNT}:{}@127.0.0.1:{port}/{database}", state.secrets.launcher)
+    format!("mysql://{LAUNCHER_ACCOUNT}:{}@{at}/{database}", state.secrets.launcher)
 }
 
 /// In the node's folder, unless the path is too long for a socket.

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,7 +90,7 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for node in &self.nodes {
-            write!(f, "{} ({}) on 127.0.0.1:{}", node.name, node.kind, node.ports.main)?;
+            write!(f, "{} ({}) on {}", node.name, node.kind, node.ports.at_main())?;
             if node.ports.second != node.ports.main {
                 write!(f, " and {}", node.ports.second)?;
             }
@@ -125,9 +126,10 @@ impl Layout<'_> {
             launch: Launch {
                 program: self.programs.of(node.kind),
                 args: Vec::new(),
-                env: std::collections::BTreeMap::new(),
+                env: self.state.topology.variables.get(&node.kind).cloned().unwrap_or_default(),
                 folder: self.folder.node(&node.name),
                 log: self.folder.log(&node.name),
+                network: self.state.topology.namespace_of(&node.name),
             },
             files: Vec::new(),
             database_folder: None,
@@ -146,17 +148,17 @@ impl Layout<'_> {
 }
 
 pub(crate) fn ports_of(state: &ClusterState, name: &str) -> NodePorts {
-    state.ports.get(name).copied().unwrap_or(NodePorts { main: 0, second: 0 })
+    state.ports.get(name).copied().unwrap_or(NodePorts::local(0, 0))
 }
 
-/// `http://127.0.0.1:PORT`.
-pub(crate) fn http(port: u16) -> String {
-    format!("http://{}", address(port))
+/// `http://ADDRESS:PORT`.
+pub(crate) fn http(at: SocketAddrV4) -> String {
+    format!("http://{at}")
 }
 
-/// `127.0.0.1:PORT`.
-pub(crate) fn address(port: u16) -> String {
-    format!("127.0.0.1:{port}")
+/// `ADDRESS:PORT`.
+pub(crate) fn address(at: SocketAddrV4) -> String {
+    at.to_string()
 }
 
 /// Arguments from text.

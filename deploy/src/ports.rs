@@ -2,7 +2,7 @@
 //! next one when anything in it is taken. It must not know what listens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,33 @@ pub struct NodePorts {
     /// The admin port of a service or the load balancer, the peer port of an
     /// etcd member; the same as `main` for a node with only one port.
     pub second: u16,
+    /// The node's own address; loopback unless it has a host of its own.
+    #[serde(default = "loopback")]
+    pub host: Ipv4Addr,
+}
+
+const fn loopback() -> Ipv4Addr {
+    Ipv4Addr::LOCALHOST
+}
+
+impl NodePorts {
+    /// On loopback.
+    #[must_use]
+    pub const fn local(main: u16, second: u16) -> Self {
+        Self { main, second, host: Ipv4Addr::LOCALHOST }
+    }
+
+    /// Where its customers connect.
+    #[must_use]
+    pub const fn at_main(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.host, self.main)
+    }
+
+    /// Its second port.
+    #[must_use]
+    pub const fn at_second(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.host, self.second)
+    }
 }
 
 /// Why there are no ports.
@@ -96,7 +123,8 @@ fn lay_out(topology: &Topology, base: u16) -> Result<BTreeMap<String, NodePorts>
     for node in front.chain(rest) {
         let main = take()?;
         let second = if has_two(node.kind) { take()? } else { main };
-        ports.insert(node.name.clone(), NodePorts { main, second });
+        let host = topology.host_of(&node.name).unwrap_or(Ipv4Addr::LOCALHOST);
+        ports.insert(node.name.clone(), NodePorts { main, second, host });
     }
     Ok(ports)
 }
@@ -120,7 +148,7 @@ mod tests {
         let topology = Topology::new("t", Profile::Ha);
         let ports = choose(&topology, &(20_000..=20_999), &BTreeSet::new(), |_| true).unwrap();
         assert_eq!(ports.len(), topology.nodes.len());
-        assert_eq!(ports["load-balancer"], NodePorts { main: 20_000, second: 20_001 });
+        assert_eq!(ports["load-balancer"], NodePorts::local(20_000, 20_001));
         let mut all = BTreeSet::new();
         for p in ports.values() {
             assert!(all.insert(p.main));

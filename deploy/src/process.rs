@@ -71,6 +71,8 @@ pub struct Launch {
     pub folder: PathBuf,
     /// Where standard output and error are appended.
     pub log: PathBuf,
+    /// The network namespace it lives in; none: the caller's.
+    pub network: Option<PathBuf>,
 }
 
 /// A process that exists but has not become the node yet.
@@ -97,8 +99,13 @@ pub(crate) fn spawn(launch: &Launch) -> io::Result<Gated> {
     let log = open_log(&launch.log)?;
     // setsid(1) does not fork here: the child is no group leader yet, so the
     // pid stays the same up to the node itself.
-    let mut child = Command::new("setsid")
-        .args(["bash", "-c", GATE, "seatlock-node"])
+    let mut command = Command::new("setsid");
+    command.args(["bash", "-c", GATE, "seatlock-node"]);
+    if let Some(network) = &launch.network {
+        // It becomes the program, so the pid stays the same.
+        command.arg("nsenter").arg(format!("--net={}", network.display()));
+    }
+    let mut child = command
         .arg(&launch.program)
         .args(&launch.args)
         .envs(&launch.env)
@@ -218,6 +225,7 @@ mod tests {
             env: BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]),
             folder: folder.to_owned(),
             log: folder.join("node.log"),
+            network: None,
         }
     }
 

@@ -10,17 +10,17 @@ use crate::topology::{NodeKind, NodeSpec};
 const TEMPLATE: &str = include_str!("../prometheus/prometheus.yml");
 
 pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
-    let port = layout.ports(&node.name).main;
+    let at = layout.ports(&node.name).at_main();
     let folder = layout.folder.node(&node.name);
     let config = folder.join("prometheus.yml");
-    let probe = Probe::Http { url: format!("{}/api/v1/query?query=vector(1)", http(port)) };
+    let probe = Probe::Http { url: format!("{}/api/v1/query?query=vector(1)", http(at)) };
     let mut plan = layout.node(node, probe);
     plan.launch.args = args([
         format!("--config.file={}", config.display()),
         format!("--storage.tsdb.path={}", folder.join("data").display()),
         "--storage.tsdb.retention.time=2d".to_owned(),
         "--storage.tsdb.retention.size=1GB".to_owned(),
-        format!("--web.listen-address={}", address(port)),
+        format!("--web.listen-address={}", address(at)),
     ]);
     plan.files = vec![ConfigFile { path: config, text: config_text(layout) }];
     plan
@@ -36,11 +36,11 @@ fn config_text(layout: Layout<'_>) -> String {
         let _ = writeln!(jobs, "  - job_name: {kind}\n    static_configs:");
         for node in nodes {
             let ports = layout.ports(&node.name);
-            let port = if kind == NodeKind::Etcd { ports.main } else { ports.second };
+            let at = if kind == NodeKind::Etcd { ports.at_main() } else { ports.at_second() };
             let _ = writeln!(
                 jobs,
                 "      - targets: ['{}']\n        labels: {{node: {}}}",
-                address(port),
+                address(at),
                 node.name
             );
         }
@@ -68,7 +68,7 @@ mod tests {
             let label = format!("labels: {{node: {}}}", node.name);
             assert_eq!(text.contains(&label), has_metrics(node.kind), "{} in\n{text}", node.name);
         }
-        let admin = address(layout.ports("booking-api-1").second);
+        let admin = address(layout.ports("booking-api-1").at_second());
         assert!(text.contains(&format!("targets: ['{admin}']")), "{text}");
         assert!(!text.contains('@'), "{text}");
         let jobs = text.lines().filter(|line| line.trim_start().starts_with("- job_name:"));

@@ -1,6 +1,7 @@
 //! Redis: how it is started and how its readiness is seen. It keeps nothing
 //! on disk: all that is in it can be rebuilt.
 
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use crate::plan::{Layout, NodePlan, args, ports_of};
@@ -9,13 +10,17 @@ use crate::state::ClusterState;
 use crate::topology::{NodeKind, NodeSpec};
 
 pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
-    let port = layout.ports(&node.name).main;
-    let mut plan = layout.node(node, Probe::Redis { url: url_at(port) });
+    let ports = layout.ports(&node.name);
+    let mut plan = layout.node(node, Probe::Redis { url: url_at(ports.at_main()) });
     plan.launch.args = args([
         "--port".to_owned(),
-        port.to_string(),
+        ports.main.to_string(),
         "--bind".to_owned(),
-        "127.0.0.1".to_owned(),
+        ports.host.to_string(),
+        // Without a password it serves loopback alone unless it is told
+        // otherwise; a host of its own is reached by nobody but the cluster.
+        "--protected-mode".to_owned(),
+        if ports.host.is_loopback() { "yes" } else { "no" }.to_owned(),
         "--daemonize".to_owned(),
         "no".to_owned(),
         "--dir".to_owned(),
@@ -51,9 +56,9 @@ pub(crate) async fn check(url: &str) -> Result<(), String> {
 
 pub(crate) fn url(state: &ClusterState) -> Option<String> {
     let node = state.topology.of_kind(NodeKind::Redis).next()?;
-    Some(url_at(ports_of(state, &node.name).main))
+    Some(url_at(ports_of(state, &node.name).at_main()))
 }
 
-fn url_at(port: u16) -> String {
-    format!("redis://127.0.0.1:{port}")
+fn url_at(at: SocketAddrV4) -> String {
+    format!("redis://{at}")
 }

@@ -95,7 +95,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
 pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     let ports = layout.ports(&node.name);
     let config = layout.folder.node(&node.name).join("config.toml");
-    let probe = Probe::Http { url: format!("{}/readyz", http(ports.second)) };
+    let probe = Probe::Http { url: format!("{}/readyz", http(ports.at_second())) };
     let mut plan = layout.node(node, probe);
     plan.launch.args = vec!["--config".into(), config.clone().into()];
     plan.files = vec![ConfigFile { path: config, text: config_text(node, layout) }];
@@ -124,8 +124,8 @@ fn config_text(node: &NodeSpec, layout: Layout<'_>) -> String {
     let mut table = toml::Table::new();
     let mut set = |key: &str, value: toml::Value| table.insert(key.to_owned(), value);
     set("name", node.name.clone().into());
-    set("listen", address(ports.main).into());
-    set("admin_listen", address(ports.second).into());
+    set("listen", address(ports.at_main()).into());
+    set("admin_listen", address(ports.at_second()).into());
     match node.kind {
         NodeKind::PaymentGateway => {
             let ledger = layout.folder.node(&node.name).join("data").join("ledger.redb");
@@ -181,7 +181,7 @@ fn first_database(state: &ClusterState, kind: NodeKind) -> String {
 
 /// Where the instances of a service listen.
 pub(crate) fn urls(state: &ClusterState, kind: NodeKind) -> Vec<String> {
-    let url = |node: &NodeSpec| http(ports_of(state, &node.name).main);
+    let url = |node: &NodeSpec| http(ports_of(state, &node.name).at_main());
     state.topology.of_kind(kind).map(url).collect()
 }
 

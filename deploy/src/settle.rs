@@ -24,7 +24,9 @@ pub(crate) async fn settle(
     };
     let state = match old {
         Some(old) if lives(&old) || has_data(&old) => {
-            let same_settings = old.topology.overrides == topology.overrides || !lives(&old);
+            let same = old.topology.overrides == topology.overrides
+                && old.topology.variables == topology.variables;
+            let same_settings = same || !lives(&old);
             if old.topology.nodes != topology.nodes || !same_settings {
                 let profile = old.topology.profile.as_str();
                 return Err(ClusterError::Different { tag: topology.tag, profile });

@@ -353,7 +353,7 @@ mod tests {
     }
 
     fn state(tag: &str, port: u16) -> ClusterState {
-        let ports = BTreeMap::from([("redis".to_owned(), NodePorts { main: port, second: port })]);
+        let ports = BTreeMap::from([("redis".to_owned(), NodePorts::local(port, port))]);
         let mut state = ClusterState::new(Topology::new(tag, Profile::Tiny), ports);
         state.processes.insert("redis".to_owned(), ProcessId { pid: 7, start_time: 9 });
         state

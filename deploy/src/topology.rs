@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::hosts::Hosts;
 
 /// The tag of a cluster nobody gave another one.
 pub const DEFAULT_TAG: &str = "default";
@@ -199,6 +202,13 @@ pub struct Topology {
     /// service's own TOML file. They replace what the launcher writes.
     #[serde(default)]
     pub overrides: BTreeMap<NodeKind, toml::Table>,
+    /// Variables that every node of a kind gets besides the launcher's own.
+    #[serde(default)]
+    pub variables: BTreeMap<NodeKind, BTreeMap<String, String>>,
+    /// A host for every node: a network namespace and an address of its own.
+    /// `None`: all share the machine's, on loopback.
+    #[serde(default)]
+    pub hosts: Option<Hosts>,
     /// Where clusters live; `None` is [`crate::state::default_home`].
     #[serde(skip)]
     pub home: Option<PathBuf>,
@@ -223,6 +233,8 @@ impl Topology {
             profile,
             nodes: Vec::new(),
             overrides: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            hosts: None,
             home: None,
             bin_dir: None,
             faulty: false,
@@ -266,9 +278,29 @@ impl Topology {
         self
     }
 
+    /// Sets one variable of every node of a kind.
+    #[must_use]
+    pub fn with_variable(mut self, kind: NodeKind, name: &str, value: impl Into<String>) -> Self {
+        self.variables.entry(kind).or_default().insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The nodes of a kind, in order.
     pub fn of_kind(&self, kind: NodeKind) -> impl Iterator<Item = &NodeSpec> {
         self.nodes.iter().filter(move |node| node.kind == kind)
+    }
+
+    /// A node's own address, where it has a host of its own.
+    #[must_use]
+    pub fn host_of(&self, name: &str) -> Option<Ipv4Addr> {
+        let place = self.nodes.iter().position(|node| node.name == name)?;
+        self.hosts.as_ref()?.address(place)
+    }
+
+    /// The network namespace a node lives in, where it has a host of its own.
+    #[must_use]
+    pub fn namespace_of(&self, name: &str) -> Option<PathBuf> {
+        Some(self.hosts.as_ref()?.namespace(name))
     }
 
     /// Whether there is a node of this kind.

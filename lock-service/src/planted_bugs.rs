@@ -2,6 +2,10 @@
 //! design of docs/INVARIANTS.md, and some check must find it.
 
 service_kit::planted_bugs! {
+    /// A hold is decided by what the mirror shows, and written without a compare.
+    HOLD_WITHOUT_COMPARE = "hold-without-compare";
+    /// Seats are pinned for a sale by what the mirror shows, without a compare.
+    PIN_WITHOUT_COMPARE = "pin-without-compare";
     /// What the reconciler aborts is deleted without a compare.
     RECONCILER_DELETES_BLINDLY = "reconciler-deletes-blindly";
 }

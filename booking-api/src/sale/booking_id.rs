@@ -7,8 +7,11 @@
 //! those bits, user and show.
 
 use hmac::{Hmac, Mac};
+use rand::Rng as _;
 use seat_model::{BookingId, ShowId, UserId};
 use sha2::Sha256;
+
+use crate::planted_bugs::NEW_BOOKING_ON_RETRY;
 
 /// Crockford's alphabet: no letter that is read as a digit.
 const CODE_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -29,7 +32,10 @@ impl BookingIds {
 
     /// The booking of this request.
     pub(crate) fn make(&self, user: &UserId, show: &ShowId, key: &str) -> BookingId {
-        let name = self.digest("key", &[user.as_str(), show.as_str(), key].map(str::as_bytes));
+        let mut name = self.digest("key", &[user.as_str(), show.as_str(), key].map(str::as_bytes));
+        if NEW_BOOKING_ON_RETRY.is_planted() {
+            name = rand::rng().random();
+        }
         let mut id = [0; 16];
         id[..8].copy_from_slice(&name[..8]);
         let proof = self.proof(&id[..8], user, show);

@@ -15,7 +15,7 @@ use super::reconciler::Ended;
 use super::{Progress, Sale, answer};
 use crate::catalogue::Performance;
 use crate::fail_points;
-use crate::planted_bugs::ACKNOWLEDGE_BEFORE_COMMIT;
+use crate::planted_bugs::{ACKNOWLEDGE_BEFORE_COMMIT, NOT_APPLIED_ON_UNKNOWN};
 use crate::store::{LedgerBooking, NewBooking, NewTicket, Refusal, Sold, StoreError};
 
 /// Seats that this attempt pinned, and what its commit will say.
@@ -89,6 +89,9 @@ impl Sale {
             Err(StoreError::Unknown { shard, why }) => {
                 fail_points::COMMIT_UNKNOWN.reach().await;
                 tracing::warn!(booking = %id, shard, why, "a commit's outcome is unknown");
+                if NOT_APPLIED_ON_UNKNOWN.is_planted() {
+                    return Err(SaleError::Unavailable(why));
+                }
                 Ok(self.pending())
             }
             Err(error @ (StoreError::NotSent { .. } | StoreError::Deadlock { .. })) => {

@@ -12,6 +12,7 @@ use seat_model::{BookingId, Fence};
 use super::Sale;
 use super::error::{SaleError, of_read};
 use crate::fail_points;
+use crate::planted_bugs::{NO_TOMBSTONE, UNANSWERED_IS_ABSENT};
 use crate::store::{LedgerBooking, LedgerState, Refusal, StoreError, Tombstone};
 
 /// How a booking that was `confirming` ended.
@@ -120,7 +121,18 @@ impl Sale {
             acquired: seats.acquired,
             at: service_kit::clock::now(),
         };
-        self.shards.get(&pin.shard)?.tombstone(&stone).await
+        let shard = self.shards.get(&pin.shard)?;
+        if NO_TOMBSTONE.is_planted() {
+            return match shard.read(seats.booking).await? {
+                Some(_) => Err(StoreError::Refused(Refusal::DuplicateBooking)),
+                None => Ok(()),
+            };
+        }
+        let written = shard.tombstone(&stone).await;
+        match written {
+            Err(StoreError::Unknown { .. }) if UNANSWERED_IS_ABSENT.is_planted() => Ok(()),
+            written => written,
+        }
     }
 
     async fn follow(

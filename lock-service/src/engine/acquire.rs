@@ -17,6 +17,7 @@ use crate::fault::Fault;
 use crate::mirror::State;
 use crate::operations::{AcquirePlan, Acquiring};
 use crate::picks::{NoPick, choose, singles};
+use crate::planted_bugs::HOLD_WITHOUT_COMPARE;
 use crate::record::{BookingSeen, SeatRecord, SeatSeen};
 use crate::transaction::{Compare, NO_LEASE, Op, Txn, TxnAnswer};
 
@@ -269,7 +270,11 @@ impl Engine {
         let (mut leases_tried, mut freed) = (0, 0);
         loop {
             let plan = self.plan(request, &seats, shards_revision, until).await?;
-            let txn = Arc::new(plan.txn());
+            let mut txn = plan.txn();
+            if HOLD_WITHOUT_COMPARE.is_planted() {
+                txn.compares.clear();
+            }
+            let txn = Arc::new(txn);
             match self.submit(txn.clone(), until).await {
                 Ok(answer) => {
                     let outcome = self.outcome(&plan, &answer, until).await?;

@@ -13,7 +13,7 @@ use crate::etcd::EtcdFault;
 use crate::fail_points;
 use crate::fault::Fault;
 use crate::operations::{Asked, Ending, Landing, RewritePlan, admissible, settled};
-use crate::planted_bugs::RECONCILER_DELETES_BLINDLY;
+use crate::planted_bugs::{PIN_WITHOUT_COMPARE, RECONCILER_DELETES_BLINDLY};
 use crate::record::{BookingSeen, fence};
 
 /// How often a hold's rewrite is prepared again because its lease was gone.
@@ -125,6 +125,9 @@ impl Engine {
             let plan = RewritePlan { asked: asked.clone(), at: at.clone(), ending };
             let mut txn = plan.txn();
             if matches!(asked, Asked::Abort) && RECONCILER_DELETES_BLINDLY.is_planted() {
+                txn.compares.clear();
+            }
+            if matches!(asked, Asked::BeginConfirm { .. }) && PIN_WITHOUT_COMPARE.is_planted() {
                 txn.compares.clear();
             }
             let answer = match (self.submit(txn, until).await, ending) {

@@ -1,0 +1,382 @@
+//! What a run acts on: a cluster of its own with short lives and short waits,
+//! and small halls on every shard that customers fight for. It must not know
+//! what is broken, or what must be true.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use booking_api_client::{BookingClient, CallError, PerformanceCreate, ShowCreate};
+use local_cluster::hosts::Hosts;
+use local_cluster::{
+    ClusterError, NodeKind, Profile, Role, StartedCluster, Topology, programs, service,
+};
+use payment_gateway_client::{GatewayClient, wire::Payment};
+use seat_model::{Currency, Money, PerformanceId, PlanId, SeatId, ShardId, ShowId, Timestamp};
+use serde_json::{Value, json};
+use store_audit::{Scope, Stores};
+use view_service_client::ViewClient;
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The public API, while the halls were made.
+    #[error("{what}: {source}")]
+    Call {
+        /// What was being done.
+        what: String,
+        /// What it said.
+        source: CallError,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+pub(crate) fn other(error: impl Display) -> StageError {
+    StageError::Other(error.to_string())
+}
+
+/// How long a hold lives: short, so that a run sees many end.
+pub(crate) const HOLD_TTL: Duration = Duration::from_secs(4);
+
+/// What a hold can be extended to.
+const HOLD_MAX: Duration = Duration::from_secs(10);
+
+/// Longer than any run.
+const TOKENS: Duration = Duration::from_secs(6 * 3600);
+
+/// Halls on each shard.
+const PER_SHARD: usize = 2;
+
+/// Shows are made until every shard has its halls; more than this would be a
+/// ring that never names one of them.
+const SHOWS_AT_MOST: usize = 40;
+
+/// A hall: a performance that is sold in this run.
+#[derive(Debug, Clone)]
+pub struct Hall {
+    /// The show.
+    pub show: ShowId,
+    /// The performance.
+    pub performance: PerformanceId,
+    /// Where the shard map places it.
+    pub shard: ShardId,
+}
+
+/// Seats that everybody wants.
+#[must_use]
+pub fn hot_seats() -> Vec<SeatId> {
+    seats_of("H", 1, 4)
+}
+
+/// Rows that groups take by name.
+#[must_use]
+pub fn group_row(row: usize) -> Vec<SeatId> {
+    seats_of("G", row + 1, 10)
+}
+
+/// How many rows [`group_row`] knows.
+pub const GROUP_ROWS: usize = 4;
+
+/// The tier that is sold by picks.
+pub const PICKED: &str = "Stalls";
+
+/// Rows and seats of the picked tier.
+const STALLS: (usize, usize) = (16, 20);
+
+fn seats_of(prefix: &str, row: usize, count: usize) -> Vec<SeatId> {
+    let seat = |number: usize| SeatId::new(format!("{prefix}-{row}-{number}"));
+    (1..=count).filter_map(|number| seat(number).ok()).collect()
+}
+
+/// The plan of every hall.
+fn plan() -> Value {
+    let row = |prefix: &str, number: usize, count: usize, y: usize, category: &str| {
+        let seats: Vec<Value> = seats_of(prefix, number, count)
+            .iter()
+            .enumerate()
+            .map(|(at, seat)| {
+                json!({"seat_guid": seat, "seat_number": (at + 1).to_string(),
+                    "position": {"x": at * 10, "y": 0}, "category": category})
+            })
+            .collect();
+        json!({"row_number": format!("{prefix}{number}"), "position": {"x": 0, "y": y},
+            "seats": seats})
+    };
+    let rows = |prefix: &str, rows: usize, seats: usize, category: &str| -> Vec<Value> {
+        (1..=rows).map(|number| row(prefix, number, seats, number * 10, category)).collect()
+    };
+    let zone = |name: &str, y: usize, rows: Vec<Value>| json!({"name": name, "position": {"x": 0, "y": y}, "rows": rows});
+    json!({
+        "name": "The hall of bad days", "size": {"width": 400, "height": 400},
+        "categories": [{"name": "Hot"}, {"name": "Groups"}, {"name": PICKED}],
+        "zones": [
+            zone("Hot", 10, rows("H", 1, 4, "Hot")),
+            zone("Groups", 30, rows("G", GROUP_ROWS, 10, "Groups")),
+            zone(PICKED, 90, rows("S", STALLS.0, STALLS.1, PICKED)),
+        ],
+        "x-seatlock": {"focal_point": {"x": 95.0, "y": 90.0}},
+    })
+}
+
+/// The cluster and the halls of a run.
+pub struct Stage {
+    /// The cluster.
+    pub cluster: StartedCluster,
+    /// Some on every shard.
+    pub halls: Vec<Hall>,
+    /// Views through the load balancer.
+    pub(crate) views: ViewClient,
+    client: BookingClient,
+}
+
+/// How a run's cluster differs from the usual one.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Its tag.
+    pub tag: String,
+    /// Where clusters live.
+    pub home: Option<PathBuf>,
+    /// Whether services with fail points are started.
+    pub faulty: bool,
+    /// Weaker designs that are planted.
+    pub planted: Vec<String>,
+    /// Whether every node gets a host of its own.
+    pub hosts: bool,
+}
+
+/// The cluster of a run: reconciled and swept sooner than in production, so
+/// that a run need not last for hours.
+#[must_use]
+pub fn topology(setting: &Setting) -> Topology {
+    let sale = toml::toml! {
+        confirming_for_ms = 3000
+        committer = { wait_max_ms = 500 }
+        connections = { acquire_timeout_ms = 500, statement_timeout_ms = 1500 }
+        sweep_every_ms = 1000
+        sweep_older_than_ms = 9500
+        stuck_retry_first_ms = 500
+        stuck_retry_max_ms = 2000
+    };
+    let mut topology = Topology::new(setting.tag.clone(), Profile::Ha).with_override(
+        NodeKind::BookingApi,
+        "sale",
+        toml::Value::Table(sale),
+    );
+    topology.home.clone_from(&setting.home);
+    topology.hosts = setting.hosts.then(Hosts::default);
+    topology.faulty = setting.faulty || !setting.planted.is_empty();
+    if !setting.planted.is_empty() {
+        let planted = setting.planted.join(",");
+        for kind in [NodeKind::BookingApi, NodeKind::LockService] {
+            topology = topology.with_variable(kind, "PLANTED_BUGS", planted.clone());
+        }
+    }
+    topology
+}
+
+impl Stage {
+    /// Starts the cluster anew and makes its halls.
+    ///
+    /// # Errors
+    /// See [`StageError`].
+    pub async fn set(setting: &Setting) -> Result<Self, StageError> {
+        if let Ok(leftover) = StartedCluster::attach(setting.home.clone(), &setting.tag) {
+            leftover.down(false).await?;
+        }
+        let topology = topology(setting);
+        if let Some((program, source)) = service::stale_programs(&topology).first() {
+            let (program, source) = (program.display(), source.display());
+            let build = if topology.faulty { service::BUILD_FAULTY } else { service::BUILD };
+            return Err(other(format!("{program} is older than {source}; build it with: {build}")));
+        }
+        if let Some(hosts) = &topology.hosts {
+            hosts.make(&topology).map_err(other)?;
+        }
+        let cluster = StartedCluster::up(topology).await?;
+        let organiser = cluster.mint_token("organiser", Role::Organiser, TOKENS)?;
+        let client = BookingClient::new(&cluster.base_url(), Some(organiser)).map_err(other)?;
+        let views = ViewClient::new(&cluster.base_url(), Duration::from_secs(5)).map_err(other)?;
+        let mut stage = Self { cluster, halls: Vec::new(), views, client };
+        if let Err(error) = stage.make_halls().await {
+            stage.cluster.down(true).await?;
+            return Err(error);
+        }
+        Ok(stage)
+    }
+
+    async fn make_halls(&mut self) -> Result<(), StageError> {
+        let call = |what: &str| {
+            let what = what.to_owned();
+            move |source| StageError::Call { what, source }
+        };
+        let plan = serde_json::to_vec(&plan()).map_err(other)?;
+        let plan = self.client.import_plan(plan, None).await.map_err(call("a plan"))?;
+        let plan = plan.body.plan_id;
+        let shards = self.cluster.topology().of_kind(NodeKind::Shard);
+        let shards: Vec<ShardId> = shards
+            .map(|node| ShardId::new(node.name.as_str()))
+            .collect::<Result<_, _>>()
+            .map_err(other)?;
+        for number in 0..SHOWS_AT_MOST {
+            let count =
+                |shard: &ShardId| self.halls.iter().filter(|hall| hall.shard == *shard).count();
+            if shards.iter().all(|shard| count(shard) >= PER_SHARD) {
+                return Ok(());
+            }
+            let show = ShowId::new(format!("chaos-{number}")).map_err(other)?;
+            let create =
+                ShowCreate { show_id: Some(show.clone()), name: format!("Chaos {number}") };
+            self.client.create_show(&create, None).await.map_err(call("a show"))?;
+            let shard = self.shard_of(&show).await?;
+            if count(&shard) >= PER_SHARD {
+                continue;
+            }
+            let create = performance(&plan)?;
+            let made = self.client.create_performance(&show, &create, None).await;
+            let performance = made.map_err(call("a performance"))?.body.performance_id;
+            self.halls.push(Hall { show, performance, shard });
+        }
+        Err(other("the shard map never names one of the shards"))
+    }
+
+    /// Where a show is placed, read from the shards themselves.
+    async fn shard_of(&self, show: &ShowId) -> Result<ShardId, StageError> {
+        let stores = self.stores().await?;
+        let snapshot = stores.look(&Scope::Everything).await.map_err(other)?;
+        let placed = snapshot
+            .shards
+            .iter()
+            .find(|shard| shard.placements.iter().any(|placement| placement.show == *show));
+        placed.map(|shard| shard.shard.clone()).ok_or_else(|| other("a show has no shard"))
+    }
+
+    /// Readers of all stores.
+    pub(crate) async fn stores(&self) -> Result<Stores, StageError> {
+        Stores::new(&self.cluster.store_addresses()).await.map_err(other)
+    }
+
+    /// A customer's client.
+    pub(crate) fn customer(&self, user: &str) -> Result<BookingClient, StageError> {
+        let token = self.cluster.mint_token(user, Role::Customer, TOKENS)?;
+        Ok(self.client.as_user(token))
+    }
+
+    /// The payment gateway, past booking-api.
+    pub(crate) fn gateway(&self) -> Result<GatewayClient, StageError> {
+        let url = self.cluster.service_urls(NodeKind::PaymentGateway).into_iter().next();
+        let url = url.ok_or_else(|| other("there is no payment gateway"))?;
+        GatewayClient::new(&url, Duration::from_secs(10)).map_err(other)
+    }
+
+    /// The gateway's own ledger.
+    pub(crate) async fn payments(&self) -> Result<Vec<Payment>, StageError> {
+        let gateway = self.gateway()?;
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = gateway.payments(after.as_ref(), 500).await.map_err(other)?;
+            all.extend(page.payments);
+            after = page.next_after;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The shard of each show.
+    pub(crate) fn homes(&self) -> BTreeMap<ShowId, ShardId> {
+        self.halls.iter().map(|hall| (hall.show.clone(), hall.shard.clone())).collect()
+    }
+
+    /// One hall on each shard.
+    pub(crate) fn one_of_each_shard(&self) -> BTreeMap<ShardId, Hall> {
+        self.halls.iter().map(|hall| (hall.shard.clone(), hall.clone())).collect()
+    }
+}
+
+fn performance(plan: &PlanId) -> Result<PerformanceCreate, StageError> {
+    let currency: Currency = serde_json::from_value(json!("EUR")).map_err(other)?;
+    let price = |price| Money { price, currency: currency.clone() };
+    let in_ten_days = jiff::Timestamp::now().as_millisecond() + 10 * 24 * 3_600_000;
+    Ok(PerformanceCreate {
+        location: "Testville".to_owned(),
+        venue: "The hall of bad days".to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        starts_at: Timestamp::from_millis(in_ten_days),
+        plan_id: plan.clone(),
+        prices: BTreeMap::from([
+            ("Hot".to_owned(), price(9_000)),
+            ("Groups".to_owned(), price(6_000)),
+            (PICKED.to_owned(), price(4_500)),
+        ]),
+        on_sale_at: None,
+        hold_ttl_s: Some(HOLD_TTL.as_secs()),
+        hold_max_s: Some(HOLD_MAX.as_secs()),
+        max_seats_per_customer: None,
+        orphan_rule: None,
+    })
+}
+
+/// Which programs run, by name.
+#[must_use]
+pub fn versions() -> BTreeMap<String, String> {
+    let tools = [
+        ("etcd", programs::ETCD),
+        ("mariadb", programs::MARIADB),
+        ("redis", programs::REDIS),
+        ("haproxy", programs::HAPROXY),
+    ];
+    let mut versions: BTreeMap<String, String> = tools
+        .into_iter()
+        .filter_map(|(name, tool)| {
+            Some((name.to_owned(), version(&tool.find()?, tool.version_arg)))
+        })
+        .collect();
+    versions.insert("seatlock".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    versions.insert("kernel".to_owned(), kernel.trim().to_owned());
+    versions
+}
+
+/// The first line with a number that a program prints.
+fn version(program: &std::path::Path, argument: &str) -> String {
+    let output = std::process::Command::new(program)
+        .arg(argument)
+        .stdin(std::process::Stdio::null())
+        .output();
+    let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+    let line = text.lines().find(|line| line.contains(|c: char| c.is_ascii_digit()));
+    line.unwrap_or("unknown").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seat_that_customers_name_is_in_the_plan() {
+        let plan = plan().to_string();
+        let named = hot_seats().into_iter().chain((0..GROUP_ROWS).flat_map(group_row));
+        for seat in named {
+            assert!(plan.contains(&format!("\"{seat}\"")), "{seat}");
+        }
+    }
+
+    #[test]
+    fn a_planted_bug_is_told_to_the_faulty_services_alone() {
+        let setting = Setting {
+            tag: "t".to_owned(),
+            planted: vec!["acknowledge-before-commit".to_owned()],
+            ..Setting::default()
+        };
+        let topology = topology(&setting);
+        assert!(topology.faulty);
+        assert_eq!(topology.variables.len(), 2);
+        assert!(super::topology(&Setting::default()).variables.is_empty());
+    }
+}
