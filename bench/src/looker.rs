@@ -10,6 +10,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use crate::load::{Holder, Outcome, Proof};
 
@@ -22,6 +23,11 @@ const READ_BYTES: usize = 256 << 10;
 /// An answer may be so much longer or shorter than the first one: it is
 /// compressed anew every second, with another time in it.
 const TOLERANCE_BYTES: usize = 1_024;
+
+/// Connections that stay open, as a load balancer keeps them. Whoever comes when
+/// all are busy waits for one, and the wait counts: an open loop that opened one
+/// more for everybody who waits would measure a crowd of connections.
+const CONNECTIONS: usize = 256;
 
 const SEEN: Outcome = Outcome::Taken(Proof { lease: None, revision: None });
 
@@ -41,6 +47,7 @@ pub(crate) struct Looker {
     request: Vec<u8>,
     /// Bytes of the body, about.
     expected: usize,
+    places: Semaphore,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -63,10 +70,12 @@ impl Looker {
     }
 
     fn new(address: SocketAddr, protocol: Protocol, request: Vec<u8>, expected: usize) -> Self {
-        Self { address, protocol, request, expected, idle: Mutex::new(Vec::new()) }
+        let places = Semaphore::new(CONNECTIONS);
+        Self { address, protocol, request, expected, places, idle: Mutex::new(Vec::new()) }
     }
 
     async fn look(&self) -> std::io::Result<bool> {
+        let _place = self.places.acquire().await.map_err(std::io::Error::other)?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,

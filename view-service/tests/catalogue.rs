@@ -61,6 +61,9 @@ impl Stage {
             "lock_services": [feed.url],
             "redis": { "mode": "single", "url": redis_url(redis.port) },
             "catalogue_replica_urls": [url], "catalogue_primary_url": url,
+            // Of a catalogue that is too slow what was seen is shown: where that is
+            // meant, the database hangs.
+            "catalogue_deadline_ms": 2_000,
         });
         Some(Self { primary, database, config, feed, _redis: redis, _dir: dir })
     }

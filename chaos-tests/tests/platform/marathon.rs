@@ -7,12 +7,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chaos_tests::Caller;
+use chaos_tests::{Answer, Call, Caller, eventually};
 use futures_util::stream::{self, StreamExt};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use seat_model::Code;
+use seat_model::{Code, Retry};
 use serde_json::{Value, json};
 
 use crate::books;
@@ -35,6 +35,9 @@ const KEEPERS: u64 = 100;
 /// Long enough for what the outboxes still have to do.
 const QUIET_WITHIN: Duration = Duration::from_secs(120);
 
+/// How long a customer sends again what could not be done just then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Default)]
 struct Tally {
     confirmed: AtomicU64,
@@ -42,6 +45,8 @@ struct Tally {
     in_part: AtomicU64,
     released: AtomicU64,
     sold_out: AtomicU64,
+    /// Requests that were sent again because the answer said so.
+    again: AtomicU64,
 }
 
 pub(crate) async fn thousands_of_bookings_and_cancels_balance(world: &World) {
@@ -59,6 +64,8 @@ pub(crate) async fn thousands_of_bookings_and_cancels_balance(world: &World) {
     println!("marathon: {tally:?}");
     let cancelled = tally.cancelled.load(Ordering::Relaxed);
     let in_part = tally.in_part.load(Ordering::Relaxed);
+    let again = tally.again.load(Ordering::Relaxed);
+    assert!(again <= wanted / 100, "nothing was broken, and yet: {tally:?}");
     assert!(cancelled > wanted / 8 && in_part > wanted / 20, "too little was cancelled: {tally:?}");
     for show in &shows {
         let ended = books::balanced_within(world, show, QUIET_WITHIN).await;
@@ -78,11 +85,11 @@ async fn visit(world: &World, shows: &[Show], number: u64, tally: &Tally) {
         let ticket = booking["tickets"].as_array().and_then(|all| all.choose(&mut rng));
         let ticket = ticket.and_then(|ticket| ticket["ticket_id"].as_str()).expect("a ticket");
         let path = format!("{}/tickets/{ticket}", show.booking_path(&booking));
-        cancel(&buyer, &path, &mut rng, &tally.in_part).await;
+        cancel(&buyer, &path, &mut rng, tally, &tally.in_part).await;
     }
     if !keeps {
         let path = show.booking_path(&booking);
-        cancel(&buyer, &path, &mut rng, &tally.cancelled).await;
+        cancel(&buyer, &path, &mut rng, tally, &tally.cancelled).await;
     }
 }
 
@@ -104,7 +111,7 @@ async fn buy(
         body["payment_token"] = json!("tok_ok");
     }
     let key = format!("marathon-{number}");
-    let order = || buyer.post(show.book_path(), body.clone()).key(&key).send();
+    let order = || as_told(tally, || buyer.post(show.book_path(), body.clone()).key(&key));
     let answer = order().await;
     if answer.status != 201 {
         let code = answer.checked_problem().code;
@@ -121,16 +128,18 @@ async fn buy(
     if !at_once {
         let path = show.booking_path(&booking);
         if rng.random_bool(0.1) {
-            buyer.delete(path).expect(200).await;
+            let answer = as_told(tally, || buyer.delete(path.clone())).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
             tally.released.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let pay = json!({"payment_token": "tok_ok"});
-        let confirm = || {
-            let call = buyer.post(format!("{path}/confirm"), pay.clone());
-            call.key(&format!("{key}-pay")).expect(200)
-        };
-        booking = confirm().await.json();
+        let pay_key = format!("{key}-pay");
+        let confirm =
+            || as_told(tally, || buyer.post(format!("{path}/confirm"), pay.clone()).key(&pay_key));
+        let answer = confirm().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        booking = answer.json();
         if rng.random_bool(0.2) {
             assert_eq!(confirm().await.json(), booking, "INV-8");
         }
@@ -141,11 +150,32 @@ async fn buy(
 }
 
 /// Cancels, sometimes twice: the second changes nothing (INV-7).
-async fn cancel(buyer: &Caller, path: &str, rng: &mut StdRng, count: &AtomicU64) {
-    let first = buyer.delete(path).expect(200).await.json();
+async fn cancel(buyer: &Caller, path: &str, rng: &mut StdRng, tally: &Tally, count: &AtomicU64) {
+    let delete = || as_told(tally, || buyer.delete(path));
+    let first = delete().await;
+    assert_eq!(first.status, 200, "{}", first.text());
     count.fetch_add(1, Ordering::Relaxed);
     if rng.random_bool(0.2) {
-        let second = buyer.delete(path).expect(200).await.json();
-        assert_eq!(second["amount"], first["amount"], "INV-7: {path}");
+        let second = delete().await;
+        assert_eq!(second.status, 200, "{}", second.text());
+        assert_eq!(second.json()["amount"], first.json()["amount"], "INV-7: {path}");
     }
+}
+
+/// Sends a request, and the very same one again for as long as the answer says
+/// so, or that it is not decided yet: what a client does that takes the contract
+/// at its word. Whether the first one was applied must not matter (INV-7, INV-8).
+async fn as_told<'c>(tally: &Tally, call: impl Fn() -> Call<'c>) -> Answer {
+    eventually(PATIENCE, || async {
+        let answer = call().send().await;
+        let undecided = answer.status == 202
+            || (!answer.status.is_success()
+                && answer.checked_problem().retry == Retry::SameRequest);
+        if undecided {
+            tally.again.fetch_add(1, Ordering::Relaxed);
+            return Err(answer.text());
+        }
+        Ok(answer)
+    })
+    .await
 }

@@ -32,4 +32,4 @@ pub use process::{Faults, Process, run};
 pub use rate_limit::{RateLimit, RateLimitConfig};
 pub use readiness::{Component, Readiness};
 pub use red::Red;
-pub use request::{RequestId, finish_router};
+pub use request::finish_router;

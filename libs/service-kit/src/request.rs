@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use seat_model::Code;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -15,11 +16,6 @@ use crate::answer::ApiProblem;
 use crate::red::Red;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: the load balancer's, or a fresh one. In the request's
-/// extensions, in the answer's `X-Request-Id`, in problem bodies and logs.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
 
 /// Gives a service's routes their surroundings. Call it once, last.
 pub fn finish_router(router: Router, red: Red) -> Router {
@@ -35,43 +31,42 @@ pub fn finish_router(router: Router, red: Red) -> Router {
         }))
 }
 
-async fn finish(red: &Red, mut request: Request, next: Next) -> Response {
+async fn finish(red: &Red, request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     let started = Instant::now();
     let mut response = next.run(request).await;
-    red.observe(&method, &route, response.status(), started.elapsed());
+    red.observe(&method, route, response.status(), started.elapsed());
     if let Some(ApiProblem { .. }) = response.extensions().get::<ApiProblem>() {
         response = with_request_id(response, &id);
     }
     if response.status().as_u16() == 500 {
-        tracing::error!(request_id = id, %method, route, "answered 500");
+        let request_id = id.to_str().unwrap_or_default();
+        tracing::error!(request_id, %method, route, "answered 500");
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(X_REQUEST_ID.clone(), value);
-    }
+    response.headers_mut().insert(X_REQUEST_ID.clone(), id);
     response
 }
 
-fn request_id(request: &Request) -> String {
-    request
-        .headers()
-        .get(&X_REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()))
-        .map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+/// The load balancer's, or a fresh one. It is in the answer's `X-Request-Id`,
+/// in problem bodies and in logs.
+fn request_id(request: &Request) -> HeaderValue {
+    let told = request.headers().get(&X_REQUEST_ID).filter(|id| {
+        (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    told.cloned().unwrap_or_else(|| {
+        let id = uuid::Uuid::now_v7().to_string();
+        HeaderValue::from_maybe_shared(Bytes::from(id)).expect("hexadecimal digits and dashes")
+    })
 }
 
 /// Writes the body again, now with the request's id.
-fn with_request_id(mut response: Response, id: &str) -> Response {
+fn with_request_id(mut response: Response, id: &HeaderValue) -> Response {
     let Some(answer) = response.extensions_mut().remove::<ApiProblem>() else { return response };
     let mut problem = answer.problem().clone();
-    id.clone_into(&mut problem.request_id);
+    problem.request_id = String::from_utf8_lossy(id.as_bytes()).into_owned();
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     response.headers_mut().remove(CONTENT_LENGTH);
     *response.body_mut() = body.into();

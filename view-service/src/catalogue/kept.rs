@@ -195,8 +195,12 @@ impl Catalogue {
     /// # Errors
     /// When every database is away and no show was ever seen.
     pub async fn list(&self, query: &ListQuery) -> Result<Listed, CatalogueAway> {
+        if let Some(mut listed) = self.fresh_lists.get(query).await {
+            listed.source = Source::Memory;
+            return Ok(listed);
+        }
         let entry = self.fresh_lists.entry_by_ref(query).or_try_insert_with(self.load_list(query));
-        let entry = entry.await.map_err(|away| CatalogueAway::clone(&away))?;
+        let entry = Box::pin(entry).await.map_err(|away| CatalogueAway::clone(&away))?;
         let fresh = entry.is_fresh();
         let mut listed = entry.into_value();
         if !fresh {
@@ -258,8 +262,10 @@ impl Catalogue {
             loaded.source = Source::Memory;
             return Ok(loaded);
         }
-        let entry = self.fresh.entry_by_ref(id).or_try_insert_with(self.load_or_recall(id)).await;
-        let entry = entry.map_err(|away| CatalogueAway::clone(&away))?;
+        // Boxed: once a second it is loaded, and the future of every answer would
+        // be as large.
+        let entry = self.fresh.entry_by_ref(id).or_try_insert_with(self.load_or_recall(id));
+        let entry = Box::pin(entry).await.map_err(|away| CatalogueAway::clone(&away))?;
         let fresh = entry.is_fresh();
         let mut loaded = entry.into_value();
         if !fresh {

@@ -105,17 +105,28 @@ impl Pages {
         seating: &Seating,
         key: &Key,
         records: &[Arc<ShowRecord>],
-        render: impl Future<Output = Result<Content, ApiProblem>>,
+        render: impl AsyncFnOnce() -> Result<Content, ApiProblem>,
     ) -> Result<Arc<Page>, ApiProblem> {
         if let Some(Ok(kept)) = self.kept.get(key).await
             && self.still_says(&kept, seating, records)
         {
             return Ok(kept);
         }
+        // Boxed, as it is done now and then: see `SeatMaps::get`.
+        Box::pin(self.get_anew(seating, key, records, render)).await
+    }
+
+    async fn get_anew(
+        &self,
+        seating: &Seating,
+        key: &Key,
+        records: &[Arc<ShowRecord>],
+        render: impl AsyncFnOnce() -> Result<Content, ApiProblem>,
+    ) -> Result<Arc<Page>, ApiProblem> {
         let render = async {
             // Before the seats are counted: what changes meanwhile is seen next time.
             let counted = seating.is_fresh().then(|| version_of(seating, records));
-            let content = render.await?;
+            let content = render().await?;
             let etag = etag_of(&[&content.body]);
             Ok(Arc::new(Page {
                 rendered: Rendered::new(content.body, JSON, etag, Effort::Quick),

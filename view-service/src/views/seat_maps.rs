@@ -101,10 +101,16 @@ impl SeatMaps {
         {
             return Ok(kept);
         }
+        // Boxed: what is done now and then must not make the future of every
+        // answer as large as it is, and that is copied for each.
+        Box::pin(self.get_anew(app, &place)).await
+    }
+
+    async fn get_anew(&self, app: &App, place: &Place) -> Result<Arc<SeatAnswer>, ApiProblem> {
         let (found, plan) = super::performance(app, &place.0, &place.1).await?;
         let plan_id = found.record.plan_id;
-        let entry = self.kept.entry_by_ref(&place);
-        let rendered = entry.or_insert_with_if(self.render(app, &place, &plan_id, &plan), |kept| {
+        let entry = self.kept.entry_by_ref(place);
+        let rendered = entry.or_insert_with_if(self.render(app, place, &plan_id, &plan), |kept| {
             !kept.as_ref().is_ok_and(|kept| self.still_says(kept, &app.seating, &place.1))
         });
         rendered.await.into_value()

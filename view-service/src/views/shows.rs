@@ -32,7 +32,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiProblem> {
     let query = read(&query)?;
     let listed = app.catalogue.list(&query).await.map_err(|e| super::away(&e))?;
-    let render = async {
+    let render = async || {
         let records: Vec<(&ShowRecord, Vec<&PerformanceRecord>)> = listed
             .shows
             .iter()
@@ -72,7 +72,9 @@ pub(super) async fn show(
     let key = Key::Show(id, filter);
     let page = app
         .pages
-        .get(&app.seating, &key, std::slice::from_ref(&record), one(&app, &key, &record))
+        .get(&app.seating, &key, std::slice::from_ref(&record), async || {
+            one(&app, &key, &record).await
+        })
         .await?;
     app.metrics.answered(View::Show, found.source);
     Ok(page.rendered.respond(&headers, found.source, page.as_of, REVALIDATE).await)
