@@ -195,11 +195,11 @@ fn open_at_once(operations: &[Operation]) -> Vec<String> {
     let mut last: BTreeMap<u32, &Operation> = BTreeMap::new();
     let mut faults = Vec::new();
     for operation in operations {
-        if let Some(before) = last.insert(operation.client, operation) {
-            if before.end_ns.is_none_or(|end| end > operation.start_ns) {
-                let (first, second) = (before.op, operation.op);
-                faults.push(format!("{} sent {second} during {first}", operation.client));
-            }
+        if let Some(before) = last.insert(operation.client, operation)
+            && before.end_ns.is_none_or(|end| end > operation.start_ns)
+        {
+            let (first, second) = (before.op, operation.op);
+            faults.push(format!("{} sent {second} during {first}", operation.client));
         }
     }
     faults

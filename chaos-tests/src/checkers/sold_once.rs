@@ -7,6 +7,9 @@ use seat_model::{BookingId, PerformanceId, SeatId};
 
 use super::{Evidence, Judgement, Judging};
 
+/// A seat at a performance.
+type Place<'e> = (&'e PerformanceId, &'e SeatId);
+
 pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
     let mut judging = Judging::of("INV-1", "a seat is sold once");
     one_row(&mut judging, evidence);
@@ -17,7 +20,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
 
 /// In the ledgers of all shards together: one valid ticket, one sale.
 fn one_row(judging: &mut Judging, evidence: &Evidence<'_>) {
-    let mut tickets: BTreeMap<(&PerformanceId, &SeatId), BookingId> = BTreeMap::new();
+    let mut tickets: BTreeMap<Place<'_>, BookingId> = BTreeMap::new();
     for ticket in evidence.state.tickets.iter().filter(|ticket| ticket.valid) {
         let before = tickets.insert((&ticket.performance, &ticket.seat), ticket.booking);
         judging.must(before.is_none(), || {
@@ -25,7 +28,7 @@ fn one_row(judging: &mut Judging, evidence: &Evidence<'_>) {
             format!("two valid tickets for {seat}: of {booking} and of {before:?}")
         });
     }
-    let mut sales: BTreeMap<(&PerformanceId, &SeatId), BookingId> = BTreeMap::new();
+    let mut sales: BTreeMap<Place<'_>, BookingId> = BTreeMap::new();
     for sale in &evidence.state.sales {
         let before = sales.insert((&sale.performance, &sale.seat), sale.booking);
         judging.must(before.is_none(), || {
@@ -40,7 +43,7 @@ fn one_row(judging: &mut Judging, evidence: &Evidence<'_>) {
 /// By what customers were told: of two sales of a seat that were both
 /// acknowledged, one may have been given back before the other was told.
 fn told_once(judging: &mut Judging, evidence: &Evidence<'_>) {
-    let mut sold: BTreeMap<(&PerformanceId, &SeatId), Vec<(u64, u64, String)>> = BTreeMap::new();
+    let mut sold: BTreeMap<Place<'_>, Vec<(u64, u64, String)>> = BTreeMap::new();
     for story in &evidence.stories {
         let Some(told) = story.sold_told_at() else { continue };
         for seat in evidence.seats_of(story) {

@@ -94,10 +94,10 @@ impl Figures {
             if let Outcome::Refused { code, .. } = &operation.outcome {
                 *refusals.entry(code.clone()).or_default() += 1;
             }
-            if let Some(told) = operation.told_booking() {
-                if told.state == BookingState::Confirmed {
-                    sold.insert(told.booking);
-                }
+            if let Some(told) = operation.told_booking()
+                && told.state == BookingState::Confirmed
+            {
+                sold.insert(told.booking);
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "a share of far fewer than 2^52")]
@@ -147,10 +147,10 @@ fn quantile(sorted: &[f64], percent: usize) -> f64 {
 fn gaps(history: &History) -> Vec<Gap> {
     let mut homes: BTreeMap<&PerformanceId, &ShardId> = BTreeMap::new();
     for operation in &history.operations {
-        if let Action::Book { show, performance, .. } = &operation.action {
-            if let Some(shard) = history.began.homes.get(show) {
-                homes.insert(performance, shard);
-            }
+        if let Action::Book { show, performance, .. } = &operation.action
+            && let Some(shard) = history.began.homes.get(show)
+        {
+            homes.insert(performance, shard);
         }
     }
     let mut anywhere = Vec::new();
