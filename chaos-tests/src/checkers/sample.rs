@@ -37,6 +37,8 @@ struct Order {
     seats: Vec<SeatId>,
     fence: u64,
     sold_at: Option<u64>,
+    /// When its row was written, in milliseconds of the run.
+    written_ms: u64,
     given: bool,
 }
 
@@ -174,6 +176,7 @@ impl Sample {
             seats: seats.iter().map(|seat| SeatId::new(*seat).unwrap()).collect(),
             fence,
             sold_at: None,
+            written_ms: at.end + 1,
             given: false,
         });
         self.again(of, at, |_| {});
@@ -196,6 +199,7 @@ impl Sample {
 
     pub(crate) fn confirm(&mut self, of: Of, at: Range<u64>, fence: u64) {
         self.orders[of.0].sold_at = Some(fence);
+        self.orders[of.0].written_ms = at.start + 1;
         let told = self.told(of, BookingState::Confirmed, fence, None);
         let action = Action::Confirm {
             booking: self.orders[of.0].booking,
@@ -316,7 +320,7 @@ impl Sample {
             performance: performance(),
             fence: Fence::from_u64(fence),
             acquired: Fence::from_u64(order.fence),
-            written_at_ms: BEGAN_MS + 7,
+            written_at_ms: BEGAN_MS + i64::try_from(order.written_ms).unwrap(),
         });
         for seat in &order.seats {
             self.state.tickets.push(FinalTicket {

@@ -47,6 +47,8 @@ struct Tally {
     sold_out: AtomicU64,
     /// Requests that were sent again because the answer said so.
     again: AtomicU64,
+    /// Holds that were gone before they could be sold.
+    given_up: AtomicU64,
 }
 
 pub(crate) async fn thousands_of_bookings_and_cancels_balance(world: &World) {
@@ -64,8 +66,8 @@ pub(crate) async fn thousands_of_bookings_and_cancels_balance(world: &World) {
     println!("marathon: {tally:?}");
     let cancelled = tally.cancelled.load(Ordering::Relaxed);
     let in_part = tally.in_part.load(Ordering::Relaxed);
-    let again = tally.again.load(Ordering::Relaxed);
-    assert!(again <= wanted / 100, "nothing was broken, and yet: {tally:?}");
+    let odd = tally.again.load(Ordering::Relaxed) + tally.given_up.load(Ordering::Relaxed);
+    assert!(odd <= wanted / 100, "nothing was broken, and yet: {tally:?}");
     assert!(cancelled > wanted / 8 && in_part > wanted / 20, "too little was cancelled: {tally:?}");
     for show in &shows {
         let ended = books::balanced_within(world, show, QUIET_WITHIN).await;
@@ -114,9 +116,13 @@ async fn buy(
     let order = || as_told(tally, || buyer.post(show.book_path(), body.clone()).key(&key));
     let answer = order().await;
     if answer.status != 201 {
-        let code = answer.checked_problem().code;
-        assert_eq!(code, Code::SoldOut, "{}", answer.text());
-        tally.sold_out.fetch_add(1, Ordering::Relaxed);
+        let problem = answer.checked_problem();
+        if problem.retry == Retry::StartOver {
+            tally.given_up.fetch_add(1, Ordering::Relaxed);
+        } else {
+            assert_eq!(problem.code, Code::SoldOut, "{}", answer.text());
+            tally.sold_out.fetch_add(1, Ordering::Relaxed);
+        }
         return None;
     }
     let mut booking = answer.json();
@@ -138,7 +144,12 @@ async fn buy(
         let confirm =
             || as_told(tally, || buyer.post(format!("{path}/confirm"), pay.clone()).key(&pay_key));
         let answer = confirm().await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        if answer.status != 200 {
+            // It took so long that the hold was given up, and with it the money.
+            assert_eq!(answer.checked_problem().retry, Retry::StartOver, "{}", answer.text());
+            tally.given_up.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
         booking = answer.json();
         if rng.random_bool(0.2) {
             assert_eq!(confirm().await.json(), booking, "INV-8");
