@@ -51,8 +51,15 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "stores",
-        what: "Redis is emptied, etcd compacted and defragmented, disks are slow",
-        kinds: &[Kind::Flush, Kind::Compact, Kind::SlowDisk],
+        what: "Redis is emptied or old, etcd compacted or full, disks are slow or fail",
+        kinds: &[
+            Kind::Flush,
+            Kind::OldSnapshot,
+            Kind::Compact,
+            Kind::NoSpace,
+            Kind::SlowDisk,
+            Kind::FailingFlush,
+        ],
         at_once: 1,
         lasts_ms: (2_000, 5_000),
         time: Duration::from_secs(60),

@@ -8,12 +8,15 @@ mod blackout;
 mod compact;
 mod cut;
 mod fail_point;
+mod failing_flush;
 mod flush;
 mod kill;
 mod kill_leader;
 mod kill_two;
 mod leader;
 mod lossy;
+mod no_space;
+mod old_snapshot;
 mod one_way;
 mod pause;
 mod pause_leader;
@@ -23,6 +26,7 @@ mod rolling;
 mod slow_disk;
 mod small_packets;
 mod thin_pipe;
+mod tracer;
 mod wire;
 
 use rand::rngs::StdRng;
@@ -146,6 +150,12 @@ faults! {
     Bank(bank::Bank) = "bad bank", Any;
     /// a node's disk takes its time for every flush
     SlowDisk(slow_disk::SlowDisk) = "slow disk", Any;
+    /// a node's disk fails every flush, and the node is started again later
+    FailingFlush(failing_flush::FailingFlush) = "failing flush", Any;
+    /// etcd says that it has no space left
+    NoSpace(no_space::NoSpace) = "no space", Any;
+    /// Redis comes back with what it held some time ago
+    OldSnapshot(old_snapshot::OldSnapshot) = "old snapshot", Any;
     /// a service dies, waits, or loses answers at a step of the protocol
     FailPoint(fail_point::FailPoint) = "fail point", FailPoints;
     /// some nodes hear nothing of some others, both ways

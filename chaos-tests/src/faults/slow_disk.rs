@@ -1,30 +1,22 @@
 //! A node's disk takes its time: every flush (`fsync`, `fdatasync`) returns
-//! later. Done from outside with strace, so that it works on programs as they
-//! are.
-
-use std::process::Stdio;
-use std::time::Duration;
+//! later.
 
 use local_cluster::NodeKind;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
-use tokio::process::{Child, Command};
 
-use super::Harm;
+use super::{
+    Harm,
+    tracer::{self, Tracer},
+};
 use crate::stage::Stage;
-use crate::wait::wait_until;
 
 pub(crate) struct SlowDisk {
     node: String,
     delay_ms: u32,
-    tracer: Option<Child>,
+    tracer: Option<Tracer>,
 }
-
-/// How long attaching and letting go may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Harm for SlowDisk {
     fn draw(dice: &mut StdRng, stage: &Stage) -> Option<Self> {
@@ -40,43 +32,19 @@ impl Harm for SlowDisk {
     }
 
     async fn make(&mut self, stage: &Stage) -> Result<(), String> {
-        let node = stage.cluster.node(&self.node).map_err(|error| error.to_string())?;
-        let pid = node.pid.ok_or_else(|| format!("{} does not run", self.node))?;
-        let inject = format!("inject=fdatasync,fsync:delay_exit={}", self.delay_ms * 1_000);
-        let tracer = Command::new("strace")
-            .args(["-f", "-qq", "-e", "trace=fdatasync,fsync", "-e", &inject])
-            .args(["-o", "/dev/null", "-p", &pid.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("strace: {error}"))?;
-        self.tracer = Some(tracer);
-        wait_until(PATIENCE, || async {
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
-            let status = status.map_err(|error| error.to_string())?;
-            let traced = status
-                .lines()
-                .any(|line| line.strip_prefix("TracerPid:").is_some_and(|pid| pid.trim() != "0"));
-            if traced { Ok(()) } else { Err(format!("strace is not attached to {pid}")) }
-        })
-        .await
+        let inject = format!("delay_exit={}", self.delay_ms * 1_000);
+        self.tracer = Some(Tracer::of_flushes(stage, &self.node, &inject).await?);
+        Ok(())
     }
 
     async fn heal(&mut self, _stage: &Stage) -> Result<(), String> {
-        let Some(mut tracer) = self.tracer.take() else { return Ok(()) };
-        // It lets go of the node when it is interrupted.
-        if let Some(pid) = tracer.id().and_then(|pid| i32::try_from(pid).ok()) {
-            kill(Pid::from_raw(pid), Signal::SIGINT).map_err(|error| error.to_string())?;
+        match self.tracer.take() {
+            Some(tracer) => tracer.let_go().await,
+            None => Ok(()),
         }
-        let ended = tokio::time::timeout(PATIENCE, tracer.wait()).await;
-        ended.map(drop).map_err(|_| "strace does not end".to_owned())
     }
 
     fn missing() -> Option<String> {
-        let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-            .any(|folder| folder.join("strace").is_file());
-        (!found).then(|| "strace (package strace)".to_owned())
+        tracer::missing()
     }
 }

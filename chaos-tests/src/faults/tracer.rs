@@ -1,0 +1,68 @@
+//! System calls of a node that end otherwise than the kernel would have them:
+//! strace, from outside, so that it works on programs as they are.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use crate::stage::Stage;
+use crate::wait::wait_until;
+
+/// How long attaching and letting go may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Every flush of one node, as `inject` says (strace's syntax).
+pub(super) struct Tracer(Child);
+
+impl Tracer {
+    /// Attaches, and returns once it is.
+    pub(super) async fn of_flushes(
+        stage: &Stage,
+        node: &str,
+        inject: &str,
+    ) -> Result<Self, String> {
+        let found = stage.cluster.node(node).map_err(|error| error.to_string())?;
+        let pid = found.pid.ok_or_else(|| format!("{node} does not run"))?;
+        let inject = format!("inject=fdatasync,fsync:{inject}");
+        let tracer = Command::new("strace")
+            .args(["-f", "-qq", "-e", "trace=fdatasync,fsync", "-e", &inject])
+            .args(["-o", "/dev/null", "-p", &pid.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("strace: {error}"))?;
+        wait_until(PATIENCE, || async {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+            let status = status.map_err(|error| error.to_string())?;
+            let traced = status
+                .lines()
+                .any(|line| line.strip_prefix("TracerPid:").is_some_and(|pid| pid.trim() != "0"));
+            if traced { Ok(()) } else { Err(format!("strace is not attached to {pid}")) }
+        })
+        .await?;
+        Ok(Self(tracer))
+    }
+
+    /// Lets go, and returns once it has.
+    pub(super) async fn let_go(mut self) -> Result<(), String> {
+        // It lets go of the node when it is interrupted, and ends by itself when
+        // the node does.
+        if let Some(pid) = self.0.id().and_then(|pid| i32::try_from(pid).ok()) {
+            kill(Pid::from_raw(pid), Signal::SIGINT).map_err(|error| error.to_string())?;
+        }
+        let ended = tokio::time::timeout(PATIENCE, self.0.wait()).await;
+        ended.map(drop).map_err(|_| "strace does not end".to_owned())
+    }
+}
+
+/// What it takes that this machine does not have.
+pub(super) fn missing() -> Option<String> {
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| folder.join("strace").is_file());
+    (!found).then(|| "strace (package strace)".to_owned())
+}
