@@ -50,7 +50,8 @@ fn converged(judging: &mut Judging, evidence: &Evidence<'_>) {
 }
 
 /// A view that says it was the newest at a moment shows what was sold before
-/// that moment.
+/// that moment, unless it was given back before the answer: a view may be newer
+/// than it says, and never older.
 fn honest(judging: &mut Judging, evidence: &Evidence<'_>) {
     // When each seat's sale was told, and until when it surely was sold.
     let mut sold: BTreeMap<(&PerformanceId, &SeatId), Vec<(i64, i64)>> = BTreeMap::new();
@@ -79,8 +80,7 @@ fn honest(judging: &mut Judging, evidence: &Evidence<'_>) {
             format!("a view of {performance} was as of a moment after its answer")
         });
         for (seat, from, until) in by_performance.get(performance).into_iter().flatten() {
-            // The view was the newest at `as_of`: in the middle of the sale.
-            let within = *from < map.as_of_ms && map.as_of_ms < *until;
+            let within = *from < map.as_of_ms && ended_ms < *until;
             let shown = map.seats.contains_key(*seat);
             judging.must(shown || !within, || {
                 format!(
@@ -116,6 +116,17 @@ mod tests {
     #[test]
     fn a_view_that_calls_itself_newer_than_the_sale_may_not() {
         assert!(judged(sold_and_shown(10, &[]), judge)[0].contains("as free"));
+    }
+
+    #[test]
+    fn a_view_that_is_newer_than_it_says_may_show_what_was_given_back() {
+        let mut sample = Sample::new();
+        let ann = sample.hold("ann", "A-1", 0..5, 10);
+        sample.confirm(ann, 6..9, 12);
+        sample.cancel(ann, 20..30);
+        sample.look(22..25, 15, &[]);
+        sample.settle();
+        assert_eq!(judged(sample, judge), [""; 0]);
     }
 
     #[test]
