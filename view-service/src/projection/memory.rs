@@ -117,8 +117,11 @@ struct State {
     /// Everything up to here was received; a later resume begins here. One
     /// below `revision` while more lines of that revision may follow.
     complete_to: u64,
-    /// When that was last known to be the newest; `None` before the first
-    /// snapshot that somebody vouched for, and nobody is told anything then.
+    /// The newest revision that somebody vouched for, and when. Changes are heard
+    /// of before anybody vouches for them, so `revision` is often a little later.
+    confirmed: u64,
+    /// `None` before the first snapshot that somebody vouched for, and nobody is
+    /// told anything then.
     as_of: Option<Timestamp>,
     /// Performances that were never mentioned did not change after this.
     loaded_at: u64,
@@ -133,6 +136,8 @@ struct Staged {
     revision: u64,
     complete_to: u64,
     complete: bool,
+    /// The first time that somebody vouched for it.
+    vouched_at: Option<Timestamp>,
     seats: HashMap<PerformanceId, BTreeMap<SeatId, Taken>>,
 }
 
@@ -350,37 +355,49 @@ impl State {
         if let Some(staged) = &mut self.staged {
             staged.revision = staged.revision.max(revision);
             staged.complete_to = staged.complete_to.max(revision);
-            return Ok(self.replace(Some(as_of), limits).unwrap_or(Step::Quiet));
+            staged.vouched_at.get_or_insert(as_of);
+            return Ok(self.replace(Some((revision, as_of)), limits).unwrap_or(Step::Quiet));
         }
-        if self.as_of.is_none() {
-            return Ok(Step::Quiet);
+        let Some(known) = self.as_of else { return Ok(Step::Quiet) };
+        if revision < self.confirmed {
+            let began_again = as_of > known.plus_millis(limits.regressed_after_ms);
+            return if began_again { Err(Refused) } else { Ok(Step::Quiet) };
         }
-        if revision < self.revision {
-            let behind = self.regressed(as_of, limits);
-            return if behind { Err(Refused) } else { Ok(Step::Quiet) };
-        }
-        self.revision = revision;
-        self.complete_to = revision;
-        self.as_of = self.as_of.max(Some(as_of));
+        // Everything up to it was heard. What was heard beyond it does not make
+        // what is known any older.
+        self.confirmed = revision;
+        self.revision = self.revision.max(revision);
+        self.complete_to = self.complete_to.max(revision);
+        self.as_of = Some(known.max(as_of));
         Ok(Step::Reached { revision, as_of })
     }
 
-    /// Whether etcd confirmed a lower revision so much later that this is no delay.
-    fn regressed(&self, as_of: Timestamp, limits: Limits) -> bool {
-        self.as_of.is_some_and(|known| as_of > known.plus_millis(limits.regressed_after_ms))
+    /// Whether etcd began again: a revision below what was vouched for was
+    /// confirmed so much later that this is no delay, or the snapshot has been the
+    /// newest for as long and does not reach what is known.
+    fn began_again(&self, staged: &Staged, word: (u64, Timestamp), limits: Limits) -> bool {
+        let late = |known: Option<Timestamp>| {
+            known.is_some_and(|known| word.1 > known.plus_millis(limits.regressed_after_ms))
+        };
+        word.0 < self.confirmed && late(self.as_of) || late(staged.vouched_at)
     }
 
-    /// Lets a complete snapshot take the place of what is known, if it may.
-    fn replace(&mut self, as_of: Option<Timestamp>, limits: Limits) -> Option<Step> {
+    /// Lets a complete snapshot take the place of what is known, if it may; `word`
+    /// is the revision that was just vouched for, and when.
+    fn replace(&mut self, word: Option<(u64, Timestamp)>, limits: Limits) -> Option<Step> {
         let staged = self.staged.as_ref().filter(|staged| staged.complete)?;
         let loaded = self.as_of.is_some();
         let regressed = loaded && staged.revision < self.revision;
-        if regressed && !as_of.is_some_and(|as_of| self.regressed(as_of, limits)) {
+        if regressed && !word.is_some_and(|word| self.began_again(staged, word, limits)) {
             return None;
         }
         // INV-11: what was known keeps its date until somebody vouches for more,
         // and before that there is no date at all.
-        let as_of = if regressed { as_of? } else { self.as_of.max(as_of)? };
+        let known = self.as_of.filter(|_| !regressed).map(|as_of| (self.confirmed, as_of));
+        let (confirmed, as_of) = match (known, word) {
+            (Some(known), Some(word)) => (known.0.max(word.0), known.1.max(word.1)),
+            (known, word) => known.or(word)?,
+        };
         let mut staged = self.staged.take()?;
         if !loaded {
             self.loaded_at = staged.complete_to;
@@ -416,6 +433,7 @@ impl State {
         }
         self.revision = staged.revision;
         self.complete_to = staged.complete_to;
+        self.confirmed = confirmed;
         self.as_of = Some(as_of);
         Some(Step::Replaced { regressed })
     }

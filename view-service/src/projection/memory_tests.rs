@@ -96,6 +96,40 @@ fn an_older_snapshot_waits_until_it_has_caught_up() {
     assert_eq!(projection.reached(), Some((12, at(2_000))));
 }
 
+/// Under a steady stream of changes what is vouched for is always a little
+/// behind what was heard; that is no delay, and no other cell.
+#[test]
+fn a_word_for_less_than_was_heard_keeps_what_is_known_fresh() {
+    let projection = loaded();
+    let vouch = |revision, as_of| ChangeLine::Progress { revision, as_of: at(as_of) };
+    for second in 2..9 {
+        let revision = 10 + u64::try_from(second).unwrap();
+        feed(&projection, vec![seats(revision, PublicSeatState::Sold, &["A-1"])]);
+        let step = projection.apply(vouch(revision - 1, second * 1_000)).unwrap();
+        assert_eq!(step, Step::Reached { revision: revision - 1, as_of: at(second * 1_000) });
+        assert_eq!(projection.reached(), Some((revision, at(second * 1_000))));
+    }
+    // The same after a break, with a snapshot that is newer than the word for it.
+    let after = [snapshot(30, &["A-1"]), vec![vouch(29, 60_000)]].concat();
+    feed(&projection, after);
+    assert_eq!(projection.reached(), Some((30, at(60_000))));
+    assert_eq!(taken(&projection), ["A-1"]);
+}
+
+/// INV-11: a seat that was heard of as taken is not free because an instance
+/// that has not heard of it yet is vouched for; unless it never hears of it.
+#[test]
+fn a_snapshot_behind_what_was_heard_waits_even_where_nobody_vouched_for_a_while() {
+    let projection = loaded();
+    feed(&projection, vec![seats(12, PublicSeatState::Sold, &["A-9"])]);
+    let vouch = |as_of| ChangeLine::Progress { revision: 11, as_of: at(as_of) };
+    feed(&projection, snapshot(11, &["A-1", "A-2"]));
+    assert_eq!(feed(&projection, vec![vouch(60_000), vouch(62_900)]), Step::Quiet);
+    assert_eq!(taken(&projection), ["A-1", "A-2", "A-9"]);
+    assert_eq!(feed(&projection, vec![vouch(63_100)]), Step::Replaced { regressed: true });
+    assert_eq!(taken(&projection), ["A-1", "A-2"]);
+}
+
 #[test]
 fn a_cell_that_began_again_is_believed_once_it_is_no_delay() {
     let projection = loaded();
