@@ -29,24 +29,28 @@ pub(crate) async fn settled(stage: &Stage) -> Result<FinalState, StageError> {
         eprintln!("{error}");
     }
     let stores = stage.stores().await?;
-    let quiet = wait_until(QUIET_WITHIN, || async {
+    let at_rest = || async {
         let snapshot = stores.look(&Scope::Everything).await.map_err(|e| e.to_string())?;
         let payments = stage.payments().await.map_err(|e| e.to_string())?;
         let open = payments.iter().filter(|p| p.state == PaymentState::Authorised).count();
         match (under_way(&snapshot), open) {
-            (None, 0) => Ok(()),
+            (None, 0) => Ok(snapshot),
             (Some(what), _) => Err(what),
             (None, open) => Err(format!("{open} payments are reserved")),
         }
-    });
-    if let Err(what) = quiet.await {
+    };
+    if let Err(what) = wait_until(QUIET_WITHIN, at_rest).await {
         eprintln!("the platform does not come to rest: {what}");
     }
     let limits = Limits::default();
     // Services were given their time above.
     let patience = Patience { services: Duration::from_secs(6), ..Patience::default() };
     let report = audit(&stores, &limits, &patience).await.map_err(other)?;
-    let snapshot = stores.look(&Scope::Everything).await.map_err(other)?;
+    // A sweep or another try may have begun something since: that ends, too.
+    let snapshot = match wait_until(QUIET_WITHIN, at_rest).await {
+        Ok(snapshot) => snapshot,
+        Err(_) => stores.look(&Scope::Everything).await.map_err(other)?,
+    };
     let mut state = FinalState::of_stores(&snapshot, &report.faults);
     state.add_payments(&stage.payments().await?);
     state.views = shown(stage, &state).await?;

@@ -11,10 +11,17 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
     for why in &evidence.history.outside_contract {
         judging.must(false, || format!("an answer outside the contract: {why}"));
     }
-    for error in &evidence.state.errors {
+    let unexpected = evidence.state.errors.iter().filter(|error| !expected(evidence, &error.line));
+    for error in unexpected {
         judging.must(false, || format!("{} logged an error: {}", error.node, error.line));
     }
     judging.done()
+}
+
+/// Whoever runs out of space must say so, loudly.
+fn expected(evidence: &Evidence<'_>, line: &str) -> bool {
+    line.contains("\"target\":\"lock_service::space\"")
+        && evidence.history.faults.iter().any(|fault| fault.kind == "no space")
 }
 
 #[cfg(test)]
@@ -30,5 +37,22 @@ mod tests {
         sample.settle();
         sample.state.errors.push(LogError { node: "booking-api-0".into(), line: "oh".into() });
         assert!(judged(sample, judge)[0].contains("booking-api-0 logged an error"));
+    }
+
+    #[test]
+    fn a_store_that_was_filled_may_be_complained_of() {
+        let complaint = |kind: &str| {
+            let mut sample = Sample::new();
+            sample.hold("ann", "A-1", 0..5, 10);
+            sample.fault(1, kind, 1..2);
+            sample.history.faults[0].kind = kind.to_owned();
+            sample.settle();
+            let line = r#"{"level":"ERROR","message":"no room","target":"lock_service::space"}"#;
+            let error = LogError { node: "lock-service-0".into(), line: line.into() };
+            sample.state.errors.push(error);
+            judged(sample, judge)
+        };
+        assert_eq!(complaint("no space"), [""; 0]);
+        assert!(complaint("kill")[0].contains("lock-service-0 logged an error"));
     }
 }

@@ -45,7 +45,7 @@ struct Order {
 /// A run being made up.
 #[derive(Debug)]
 pub(crate) struct Sample {
-    history: History,
+    pub(crate) history: History,
     orders: Vec<Order>,
     pub(crate) state: FinalState,
 }
