@@ -67,7 +67,9 @@ pub(crate) async fn thousands_of_bookings_and_cancels_balance(world: &World) {
     let cancelled = tally.cancelled.load(Ordering::Relaxed);
     let in_part = tally.in_part.load(Ordering::Relaxed);
     let odd = tally.again.load(Ordering::Relaxed) + tally.given_up.load(Ordering::Relaxed);
-    assert!(odd <= wanted / 100, "nothing was broken, and yet: {tally:?}");
+    // In hours a disk may stall; in seconds nothing is excused.
+    let excused = if wanted > FEW { wanted / 100 } else { 0 };
+    assert!(odd <= excused, "nothing was broken, and yet: {tally:?}");
     assert!(cancelled > wanted / 8 && in_part > wanted / 20, "too little was cancelled: {tally:?}");
     for show in &shows {
         let ended = books::balanced_within(world, show, QUIET_WITHIN).await;
