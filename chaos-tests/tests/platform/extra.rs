@@ -4,7 +4,7 @@
 //! load balancer ever sending anybody to it.
 
 use std::fs::OpenOptions;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use chaos_tests::wait_until;
 use local_cluster::{NodeKind, service};
 use serde_json::Value;
+use tokio::net::TcpSocket;
 use tokio::process::{Child, Command};
 
 use crate::world::World;
@@ -29,6 +30,17 @@ pub(crate) struct Extra {
     settings: Vec<(String, String)>,
     pub(crate) url: String,
     pub(crate) admin: Admin,
+    /// Its two ports stay its own while it is down.
+    _reserved: [Reserved; 2],
+}
+
+/// A port of loopback that is given to nobody else while this lives: bound,
+/// not listened at. A server may listen there (both have `SO_REUSEADDR`), but
+/// no outgoing connection is given it, as one was that was only looked for
+/// and let go, and the server then had nowhere to listen.
+struct Reserved {
+    _socket: TcpSocket,
+    address: SocketAddr,
 }
 
 /// The admin port of one.
@@ -43,7 +55,7 @@ impl Extra {
     /// variables, and waits until it is ready.
     pub(crate) async fn start(world: &World, name: &str, settings: &[(&str, &str)]) -> Self {
         let program = service::default_bin_dir().join(NodeKind::BookingApi.as_str());
-        let extra = Self::spawn(world, NodeKind::BookingApi, program, name, settings);
+        let mut extra = Self::spawn(world, NodeKind::BookingApi, program, name, settings);
         extra.ready().await.unwrap_or_else(|error| panic!("{name}: {error}"));
         extra
     }
@@ -56,7 +68,7 @@ impl Extra {
         settings: &[(&str, &str)],
     ) -> Result<Self, String> {
         let program = service::faulty_program(kind)?;
-        let extra = Self::spawn(world, kind, program, name, settings);
+        let mut extra = Self::spawn(world, kind, program, name, settings);
         extra.ready().await?;
         Ok(extra)
     }
@@ -70,7 +82,8 @@ impl Extra {
     ) -> Self {
         let folder = world.cluster.root();
         let model = world.names_of(kind).into_iter().next().expect("one of its kind");
-        let (listen, admin) = (free_address(), free_address());
+        let reserved = [Reserved::new(), Reserved::new()];
+        let [listen, admin] = reserved.each_ref().map(|one| one.address.to_string());
         let prefix = kind.as_str().to_uppercase().replace('-', "_");
         let mut all = vec![
             (format!("{prefix}_NAME"), name.to_owned()),
@@ -90,19 +103,29 @@ impl Extra {
             settings: all,
             url: format!("http://{listen}"),
             admin: Admin { http: world.anybody.http().clone(), url: format!("http://{admin}") },
+            _reserved: reserved,
         }
     }
 
-    async fn ready(&self) -> Result<(), String> {
+    async fn ready(&mut self) -> Result<(), String> {
+        let admin = &self.admin;
         let ready = wait_until(STARTED_WITHIN, || async {
-            let answer = self.admin.http.get(format!("{}/readyz", self.admin.url)).send().await;
+            let answer = admin.http.get(format!("{}/readyz", admin.url)).send().await;
             let answer = answer.map_err(|error| error.to_string())?;
             let text = answer.text().await.map_err(|error| error.to_string())?;
             // Also what is optional: a shard whose migrations are not checked
             // yet would refuse the journey before it reaches its step.
             if text.contains("\"missing\":{}") { Ok(()) } else { Err(text) }
         });
-        ready.await.map_err(|error| format!("{} is not ready: {error}", self.name))
+        let ended = tokio::select! {
+            ready = ready => return ready.map_err(|why| format!("{} is not ready: {why}", self.name)),
+            ended = self.process.wait() => ended,
+        };
+        Err(format!(
+            "{} ended before it was ready, {ended:?}; see {}",
+            self.name,
+            self.log.display()
+        ))
     }
 
     /// Returns when the process has ended by itself.
@@ -120,6 +143,16 @@ impl Extra {
         let _ = self.process.kill().await;
         self.process = launch(&self.program, &self.config, &self.log, &self.settings);
         self.ready().await
+    }
+}
+
+impl Reserved {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("an option");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = socket.local_addr().expect("an address");
+        Self { _socket: socket, address }
     }
 }
 
@@ -165,9 +198,4 @@ fn config_of(folder: &Path, node: &str) -> PathBuf {
     let file = folder.join(node).join("config.toml");
     assert!(file.exists(), "no configuration at {}", file.display());
     file
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").to_string()
 }
