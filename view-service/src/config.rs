@@ -204,7 +204,7 @@ impl ServiceConfig for Config {
     }
 
     fn listen(&self) -> ListenConfig {
-        ListenConfig::new(self.listen, self.admin_listen)
+        ListenConfig::new(self.listen, self.admin_listen).in_lanes()
     }
 
     fn check(&self) -> Result<(), String> {

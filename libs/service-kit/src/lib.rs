@@ -10,6 +10,7 @@ pub mod clock;
 mod config;
 mod extract;
 pub mod fail_points;
+mod lanes;
 mod listen;
 pub mod planted_bugs;
 mod process;

@@ -2,6 +2,7 @@
 //! server needs, and a graceful end.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::lanes::Lanes;
+
 /// Where and how a process listens.
 #[derive(Debug, Clone, Copy)]
 pub struct ListenConfig {
@@ -30,6 +33,9 @@ pub struct ListenConfig {
     pub header_read_timeout: Duration,
     /// How long running requests may take once the process was told to stop.
     pub drain: Duration,
+    /// Threads that do nothing but answer, each with its share of the
+    /// connections; 0: the process's own runtime answers.
+    pub lanes: usize,
 }
 
 impl ListenConfig {
@@ -42,7 +48,17 @@ impl ListenConfig {
             max_connections: 20_000,
             header_read_timeout: Duration::from_secs(5),
             drain: Duration::from_secs(10),
+            lanes: 0,
         }
+    }
+
+    /// Answers on as many threads as there are processors: for a service whose
+    /// answers are short and made in memory, so that handing a request from one
+    /// thread to another would cost as much as answering it.
+    #[must_use]
+    pub fn in_lanes(mut self) -> Self {
+        self.lanes = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self
     }
 }
 
@@ -55,6 +71,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     config: ListenConfig,
+    lanes: &Lanes,
     shutdown: CancellationToken,
 ) -> bool {
     let places = Arc::new(Semaphore::new(config.max_connections));
@@ -83,17 +100,19 @@ pub(crate) async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            router.clone().oneshot(request.map(body))
-        });
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
+        let (server, router, watcher) = (server.clone(), router.clone(), graceful.watcher());
+        let handed = lanes.hand_over(stream, move |stream| async move {
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                router.clone().oneshot(request.map(body))
+            });
+            let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
             // A client that goes away is its own affair.
-            let _ = watched.await;
+            let _ = watcher.watch(connection).await;
             drop(place);
         });
+        if let Err(error) = handed {
+            tracing::warn!(%error, "could not hand a connection over");
+        }
     }
     drop(listener);
     tokio::time::timeout(config.drain, graceful.shutdown()).await.is_ok()

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::background::Background;
 use crate::config::{self, ServiceConfig};
 use crate::fail_points::FailPoints;
+use crate::lanes::Lanes;
 use crate::listen::{self, ListenConfig};
 use crate::planted_bugs::PlantedBugs;
 use crate::readiness::Readiness;
@@ -98,6 +99,10 @@ where
         Ok(bound) => bound,
         Err(error) => return failed("could not bind", &error),
     };
+    let lanes = match Lanes::open(how.lanes) {
+        Ok(lanes) => lanes,
+        Err(error) => return failed("no threads to answer on", &error),
+    };
     let process = Process {
         readiness: Readiness::default(),
         registry: Registry::new(),
@@ -116,7 +121,10 @@ where
     let admin = faults.fail_points.add_routes(admin);
     let admin_end = process.background.shutdown().child_token();
     let admin_how = ListenConfig { max_connections: 64, ..how };
-    let admin = tokio::spawn(listen::serve(admin_listener, admin, admin_how, admin_end));
+    let admin = tokio::spawn(async move {
+        let here = Lanes::none();
+        listen::serve(admin_listener, admin, admin_how, &here, admin_end).await
+    });
 
     let router = tokio::select! {
         router = build(config, process.clone()) => match router {
@@ -136,8 +144,10 @@ where
             shutdown.cancel();
         }
     });
-    let served = listen::serve(listener, router, how, shutdown).await;
+    let served = listen::serve(listener, router, how, &lanes, shutdown).await;
+    // What a request left behind it may still run in its lane.
     let finished = process.background.drain(how.drain).await;
+    drop(lanes);
     admin.abort();
     if served && finished {
         tracing::info!(service = name, "stopped");
