@@ -41,7 +41,13 @@ impl Desk {
                 if come == 0 {
                     return;
                 }
-                write(&ledger, &metrics, std::mem::take(&mut group)).await;
+                if let Err(failed) = write(&ledger, &metrics, std::mem::take(&mut group)).await {
+                    // What is on a disk after it failed is found out by
+                    // reading it anew: by the next process.
+                    tracing::error!(failed, "the ledger could not be written: stopping");
+                    shutdown.cancel();
+                    return;
+                }
             }
         }));
         Self { queue }
@@ -61,7 +67,12 @@ fn unknown(why: &str) -> ApiProblem {
     ApiProblem::new(Code::OutcomeUnknown, why)
 }
 
-async fn write(ledger: &Arc<Ledger>, metrics: &Metrics, group: Vec<(Change, Waiting)>) {
+/// Writes a group and tells everybody in it; why it could not be written.
+async fn write(
+    ledger: &Arc<Ledger>,
+    metrics: &Metrics,
+    group: Vec<(Change, Waiting)>,
+) -> Result<(), String> {
     let (changes, waiting): (Vec<Change>, Vec<Waiting>) = group.into_iter().unzip();
     metrics.group_size(changes.len());
     let timer = metrics.commit_timer();
@@ -75,13 +86,13 @@ async fn write(ledger: &Arc<Ledger>, metrics: &Metrics, group: Vec<(Change, Wait
                 // Whoever is gone does not care.
                 let _ = tell.send(Ok(verdict));
             }
-            return;
+            return Ok(());
         }
         Ok(Err(error)) => error.to_string(),
         Err(panicked) => panicked.to_string(),
     };
-    tracing::error!(failed, "a group was not written");
     for tell in waiting {
         let _ = tell.send(Err(unknown("the ledger could not be written")));
     }
+    Err(failed)
 }

@@ -18,10 +18,17 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
     judging.done()
 }
 
-/// Whoever runs out of space must say so, loudly.
+/// Who must say loudly that its store fails, and after which faults.
+const MUST_COMPLAIN: [(&str, &[&str]); 2] = [
+    ("lock_service::space", &["no space"]),
+    ("payment_gateway::desk", &["failing flush", "full disk"]),
+];
+
 fn expected(evidence: &Evidence<'_>, line: &str) -> bool {
-    line.contains("\"target\":\"lock_service::space\"")
-        && evidence.history.faults.iter().any(|fault| fault.kind == "no space")
+    let made = |kind: &&str| evidence.history.faults.iter().any(|fault| fault.kind == *kind);
+    MUST_COMPLAIN.iter().any(|(target, kinds)| {
+        line.contains(&format!("\"target\":\"{target}\"")) && kinds.iter().any(made)
+    })
 }
 
 #[cfg(test)]
