@@ -21,6 +21,8 @@ service_kit::fail_points! {
     Step EXTENDED = "extended";
     /// A hold is released, the caller was not told.
     Step RELEASED = "released";
+    /// A hold may be pinned, by what the mirror shows; nothing was sent.
+    Step PINNING = "pinning";
     /// Seats are pinned for an attempt to sell them, which was not told.
     Step PINNED = "pinned";
     /// Pinned seats are a hold again, the caller was not told.

@@ -6,6 +6,8 @@ service_kit::planted_bugs! {
     HOLD_WITHOUT_COMPARE = "hold-without-compare";
     /// Seats are pinned for a sale by what the mirror shows, without a compare.
     PIN_WITHOUT_COMPARE = "pin-without-compare";
+    /// Seats that are pinned for a sale still end with their hold.
+    LEAVE_CONFIRMING_LEASED = "leave-confirming-leased";
     /// What the reconciler aborts is deleted without a compare.
     RECONCILER_DELETES_BLINDLY = "reconciler-deletes-blindly";
 }

@@ -12,7 +12,7 @@ use seat_model::{BookingId, Fence};
 use super::Sale;
 use super::error::{SaleError, of_read};
 use crate::fail_points;
-use crate::planted_bugs::{NO_TOMBSTONE, UNANSWERED_IS_ABSENT};
+use crate::planted_bugs::{NO_TOMBSTONE, TOMBSTONE_ON_WRONG_SHARD, UNANSWERED_IS_ABSENT};
 use crate::store::{LedgerBooking, LedgerState, Refusal, StoreError, Tombstone};
 
 /// How a booking that was `confirming` ended.
@@ -127,6 +127,12 @@ impl Sale {
                 Some(_) => Err(StoreError::Refused(Refusal::DuplicateBooking)),
                 None => Ok(()),
             };
+        }
+        if TOMBSTONE_ON_WRONG_SHARD.is_planted() {
+            let other = self.shards.iter().find(|other| *other.id() != pin.shard);
+            // Its refusal, because the show is not there, is taken for the end.
+            drop(other.unwrap_or(shard).tombstone(&stone).await);
+            return Ok(());
         }
         let written = shard.tombstone(&stone).await;
         match written {

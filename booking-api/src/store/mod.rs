@@ -18,6 +18,7 @@ mod remembered;
 mod ring;
 mod shard;
 mod stuck;
+mod weakened;
 
 pub use committer::CommitterConfig;
 pub use connections::ConnectionsConfig;

@@ -202,6 +202,7 @@ impl Shard {
             let mut migrator = sqlx::migrate!("migrations/shard");
             migrator.set_locking(false);
             migrator.run_direct(None, &mut *connection, false).await?;
+            super::weakened::weaken(connection).await?;
             Ok::<_, sqlx::migrate::MigrateError>(())
         };
         // Not settled: the connection is closed after it, and its lock with it.

@@ -13,8 +13,11 @@ use crate::etcd::EtcdFault;
 use crate::fail_points;
 use crate::fault::Fault;
 use crate::operations::{Asked, Ending, Landing, RewritePlan, admissible, settled};
-use crate::planted_bugs::{PIN_WITHOUT_COMPARE, RECONCILER_DELETES_BLINDLY};
+use crate::planted_bugs::{
+    LEAVE_CONFIRMING_LEASED, PIN_WITHOUT_COMPARE, RECONCILER_DELETES_BLINDLY,
+};
 use crate::record::{BookingSeen, fence};
+use crate::transaction::Op;
 
 /// How often a hold's rewrite is prepared again because its lease was gone.
 const MAX_LEASES: u32 = 3;
@@ -101,6 +104,7 @@ impl Engine {
         }
         if matches!(asked, Asked::BeginConfirm { .. }) {
             self.room()?;
+            fail_points::PINNING.reach().await;
         }
         let deadline = match asked {
             Asked::Extend => {
@@ -129,6 +133,15 @@ impl Engine {
             }
             if matches!(asked, Asked::BeginConfirm { .. }) && PIN_WITHOUT_COMPARE.is_planted() {
                 txn.compares.clear();
+            }
+            if matches!(asked, Asked::BeginConfirm { .. }) && LEAVE_CONFIRMING_LEASED.is_planted() {
+                let deadline_ms = Some(at.record().deadline_ms);
+                let held = self.ending(asked, &at, deadline_ms, until).await?;
+                for op in &mut txn.then {
+                    if let (Op::Put { lease, .. }, Ending::Held { lease: held, .. }) = (op, held) {
+                        *lease = held;
+                    }
+                }
             }
             let answer = match (self.submit(txn, until).await, ending) {
                 (Err(EtcdFault::LeaseGone), Ending::Held { lease, .. })
