@@ -5,7 +5,7 @@
 # missing (exit 1) and the line that installs it. `--tests` adds what only
 # `./seatlock test` needs: a browser to look at the page with. `--bench` adds
 # what only `./seatlock bench` needs: a web server to be measured beside.
-# `--chaos` adds what only faults on lines and disks need.
+# `--chaos` adds what only faults on lines, disks and clocks need.
 set -euo pipefail
 
 # Servers are in folders that are not on the path of an ordinary user.
@@ -54,11 +54,13 @@ missing() {
   [ -z "$chaos" ] || missing_harm
 }
 
-# Lines are cut with rules, disks slowed down from outside.
+# Lines are cut with rules, disks slowed down and clocks moved from outside.
 missing_harm() {
   have nft || echo nftables
   have ip || echo iproute2
   have strace || echo strace
+  compgen -G '/usr/lib*/*/faketime/libfaketime.so.1' >/dev/null ||
+    [ -e /usr/lib/faketime/libfaketime.so.1 ] || echo libfaketime
 }
 
 # A browser without the letters of a page draws boxes.

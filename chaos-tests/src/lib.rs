@@ -10,6 +10,7 @@ pub mod checkers;
 mod coverage;
 pub mod faults;
 pub mod final_state;
+pub mod hall;
 pub mod history;
 mod look;
 pub mod options;

@@ -11,8 +11,9 @@ use clap::Parser;
 #[command(name = "seatlock chaos", version, max_term_width = 100)]
 pub struct Options {
     /// Which scenario (see --list); `nightly`: all in turn until the time is
-    /// over; `smoke`: a few, short; `planted`: every bug on purpose, each must
-    /// be caught; `recheck`: judge an old run again; `score`: tables of all runs kept.
+    /// over; `smoke`: two, short, and two bugs; `planted`: every bug on purpose,
+    /// each must be caught; `recheck`: judge an old run again; `score`: tables of
+    /// all runs kept.
     #[arg(default_value = "mixed")]
     pub scenario: String,
     /// recheck: the folder of the run; score: the folder of the runs.

@@ -15,13 +15,14 @@ use rand::{Rng as _, SeedableRng as _};
 use seat_model::ShardId;
 
 use crate::faults::{Fault, Kind, directed};
+use crate::hall::Hall;
 use crate::history::{Began, Event, History, Phase, VERSION};
 use crate::look;
 use crate::planted::Planted;
 use crate::recorder::Recorder;
 use crate::report;
 use crate::scenario::Scenario;
-use crate::stage::{Hall, Setting, Stage, StageError, other, versions};
+use crate::stage::{Setting, Stage, StageError, other, versions};
 use crate::verdict::{Ruling, rule};
 use crate::wait::wait_until;
 use crate::workload::{Crowd, Customer, Reply, Wish};
@@ -81,6 +82,10 @@ impl Run {
         let mut setting = self.setting.clone();
         setting.faulty |= self.scenario.is_faulty();
         setting.hosts |= self.scenario.has_hosts();
+        if self.scenario.has_clocks() {
+            let folder = self.folder.join("clocks");
+            setting.clocks = Some(std::path::absolute(folder).map_err(other)?);
+        }
         let stage = Arc::new(Stage::set(&setting).await?);
         let outcome = self.act(&stage).await;
         let logs = stage.cluster.root().join("logs");

@@ -59,9 +59,26 @@ pub const SCENARIOS: &[Scenario] = &[
             Kind::NoSpace,
             Kind::SlowDisk,
             Kind::FailingFlush,
+            Kind::FullDisk,
         ],
         at_once: 1,
         lasts_ms: (2_000, 5_000),
+        time: Duration::from_secs(60),
+    },
+    Scenario {
+        name: "clocks",
+        what: "clocks of services jump, forwards and backwards, and processes die",
+        kinds: &[Kind::Clock, Kind::Kill],
+        at_once: 2,
+        lasts_ms: (3_000, 8_000),
+        time: Duration::from_secs(60),
+    },
+    Scenario {
+        name: "crowd",
+        what: "ten thousand held seats run out while etcd changes its leader",
+        kinds: &[Kind::DueAtOnce],
+        at_once: 1,
+        lasts_ms: (2_000, 4_000),
         time: Duration::from_secs(60),
     },
     Scenario {
@@ -165,6 +182,12 @@ impl Scenario {
     #[must_use]
     pub fn is_faulty(&self) -> bool {
         self.kinds.iter().any(|kind| kind.needs() == Needs::FailPoints)
+    }
+
+    /// Whether it needs services whose clocks can be moved.
+    #[must_use]
+    pub fn has_clocks(&self) -> bool {
+        self.kinds.iter().any(|kind| kind.needs() == Needs::Clocks)
     }
 
     /// Whether it needs a host for every node.

@@ -7,16 +7,18 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use booking_api_client::{BookingClient, CallError, PerformanceCreate, ShowCreate};
+use booking_api_client::{BookingClient, CallError, ShowCreate};
 use local_cluster::hosts::Hosts;
 use local_cluster::{
     ClusterError, NodeKind, Profile, Role, StartedCluster, Topology, programs, service,
 };
 use payment_gateway_client::{GatewayClient, wire::Payment};
-use seat_model::{Currency, Money, PerformanceId, PlanId, SeatId, ShardId, ShowId, Timestamp};
-use serde_json::{Value, json};
+use seat_model::{ShardId, ShowId};
 use store_audit::{Scope, Stores};
 use view_service_client::ViewClient;
+
+use crate::faults;
+use crate::hall::{CROWD_TTL, HOLD_TTL, Hall, PICKED, crowd_plan, performance, plan};
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +43,11 @@ pub(crate) fn other(error: impl Display) -> StageError {
     StageError::Other(error.to_string())
 }
 
-/// How long a hold lives: short, so that a run sees many end.
-pub(crate) const HOLD_TTL: Duration = Duration::from_secs(4);
-
-/// What a hold can be extended to.
-const HOLD_MAX: Duration = Duration::from_secs(10);
-
 /// Longer than any run.
 const TOKENS: Duration = Duration::from_secs(6 * 3600);
+
+/// What a seat costs, in cents.
+const PRICES: [(&str, u64); 3] = [("Hot", 9_000), ("Groups", 6_000), (PICKED, 4_500)];
 
 /// Halls on each shard.
 const PER_SHARD: usize = 2;
@@ -56,73 +55,6 @@ const PER_SHARD: usize = 2;
 /// Shows are made until every shard has its halls; more than this would be a
 /// ring that never names one of them.
 const SHOWS_AT_MOST: usize = 40;
-
-/// A hall: a performance that is sold in this run.
-#[derive(Debug, Clone)]
-pub struct Hall {
-    /// The show.
-    pub show: ShowId,
-    /// The performance.
-    pub performance: PerformanceId,
-    /// Where the shard map places it.
-    pub shard: ShardId,
-}
-
-/// Seats that everybody wants.
-#[must_use]
-pub fn hot_seats() -> Vec<SeatId> {
-    seats_of("H", 1, 4)
-}
-
-/// Rows that groups take by name.
-#[must_use]
-pub fn group_row(row: usize) -> Vec<SeatId> {
-    seats_of("G", row + 1, 10)
-}
-
-/// How many rows [`group_row`] knows.
-pub const GROUP_ROWS: usize = 4;
-
-/// The tier that is sold by picks.
-pub const PICKED: &str = "Stalls";
-
-/// Rows and seats of the picked tier.
-const STALLS: (usize, usize) = (16, 20);
-
-fn seats_of(prefix: &str, row: usize, count: usize) -> Vec<SeatId> {
-    let seat = |number: usize| SeatId::new(format!("{prefix}-{row}-{number}"));
-    (1..=count).filter_map(|number| seat(number).ok()).collect()
-}
-
-/// The plan of every hall.
-fn plan() -> Value {
-    let row = |prefix: &str, number: usize, count: usize, y: usize, category: &str| {
-        let seats: Vec<Value> = seats_of(prefix, number, count)
-            .iter()
-            .enumerate()
-            .map(|(at, seat)| {
-                json!({"seat_guid": seat, "seat_number": (at + 1).to_string(),
-                    "position": {"x": at * 10, "y": 0}, "category": category})
-            })
-            .collect();
-        json!({"row_number": format!("{prefix}{number}"), "position": {"x": 0, "y": y},
-            "seats": seats})
-    };
-    let rows = |prefix: &str, rows: usize, seats: usize, category: &str| -> Vec<Value> {
-        (1..=rows).map(|number| row(prefix, number, seats, number * 10, category)).collect()
-    };
-    let zone = |name: &str, y: usize, rows: Vec<Value>| json!({"name": name, "position": {"x": 0, "y": y}, "rows": rows});
-    json!({
-        "name": "The hall of bad days", "size": {"width": 400, "height": 400},
-        "categories": [{"name": "Hot"}, {"name": "Groups"}, {"name": PICKED}],
-        "zones": [
-            zone("Hot", 10, rows("H", 1, 4, "Hot")),
-            zone("Groups", 30, rows("G", GROUP_ROWS, 10, "Groups")),
-            zone(PICKED, 90, rows("S", STALLS.0, STALLS.1, PICKED)),
-        ],
-        "x-seatlock": {"focal_point": {"x": 95.0, "y": 90.0}},
-    })
-}
 
 /// The cluster and the halls of a run.
 pub struct Stage {
@@ -132,6 +64,8 @@ pub struct Stage {
     pub halls: Vec<Hall>,
     /// Views through the load balancer.
     pub(crate) views: ViewClient,
+    /// Where the files are that move the clocks of services.
+    pub(crate) clocks: Option<PathBuf>,
     client: BookingClient,
 }
 
@@ -148,6 +82,8 @@ pub struct Setting {
     pub planted: Vec<String>,
     /// Whether every node gets a host of its own.
     pub hosts: bool,
+    /// Where the files are that move the clocks of services, if they can be.
+    pub clocks: Option<PathBuf>,
 }
 
 /// The cluster of a run: reconciled and swept sooner than in production, so
@@ -189,7 +125,10 @@ impl Stage {
         if let Ok(leftover) = StartedCluster::attach(setting.home.clone(), &setting.tag) {
             leftover.down(false).await?;
         }
-        let topology = topology(setting);
+        let mut topology = topology(setting);
+        if let Some(folder) = &setting.clocks {
+            topology = faults::clock::prepare(topology, folder).map_err(other)?;
+        }
         if let Some((program, source)) = service::stale_programs(&topology).first() {
             let (program, source) = (program.display(), source.display());
             let build = if topology.faulty { service::BUILD_FAULTY } else { service::BUILD };
@@ -202,7 +141,8 @@ impl Stage {
         let organiser = cluster.mint_token("organiser", Role::Organiser, TOKENS)?;
         let client = BookingClient::new(&cluster.base_url(), Some(organiser)).map_err(other)?;
         let views = ViewClient::new(&cluster.base_url(), Duration::from_secs(5)).map_err(other)?;
-        let mut stage = Self { cluster, halls: Vec::new(), views, client };
+        let clocks = setting.clocks.clone();
+        let mut stage = Self { cluster, halls: Vec::new(), views, clocks, client };
         if let Err(error) = stage.make_halls().await {
             stage.cluster.down(true).await?;
             return Err(error);
@@ -211,10 +151,6 @@ impl Stage {
     }
 
     async fn make_halls(&mut self) -> Result<(), StageError> {
-        let call = |what: &str| {
-            let what = what.to_owned();
-            move |source| StageError::Call { what, source }
-        };
         let plan = serde_json::to_vec(&plan()).map_err(other)?;
         let plan = self.client.import_plan(plan, None).await.map_err(call("a plan"))?;
         let plan = plan.body.plan_id;
@@ -237,12 +173,27 @@ impl Stage {
             if count(&shard) >= PER_SHARD {
                 continue;
             }
-            let create = performance(&plan)?;
+            let create = performance(&plan, HOLD_TTL, &PRICES).map_err(other)?;
             let made = self.client.create_performance(&show, &create, None).await;
             let performance = made.map_err(call("a performance"))?.body.performance_id;
             self.halls.push(Hall { show, performance, shard });
         }
         Err(other("the shard map never names one of the shards"))
+    }
+
+    /// One hall more, for a crowd that nobody else meets.
+    pub(crate) async fn crowded_hall(&self, number: u32) -> Result<Hall, StageError> {
+        let plan = serde_json::to_vec(&crowd_plan()).map_err(other)?;
+        let plan = self.client.import_plan(plan, None).await.map_err(call("a plan"))?;
+        let show = ShowId::new(format!("crowd-{number}")).map_err(other)?;
+        let create = ShowCreate { show_id: Some(show.clone()), name: format!("Crowd {number}") };
+        self.client.create_show(&create, None).await.map_err(call("a show"))?;
+        let create = performance(&plan.body.plan_id, CROWD_TTL, &[(PICKED, 4_500)]);
+        let create = create.map_err(other)?;
+        let made = self.client.create_performance(&show, &create, None).await;
+        let performance = made.map_err(call("a performance"))?.body.performance_id;
+        let shard = self.shard_of(&show).await?;
+        Ok(Hall { show, performance, shard })
     }
 
     /// Where a show is placed, read from the shards themselves.
@@ -299,27 +250,10 @@ impl Stage {
     }
 }
 
-fn performance(plan: &PlanId) -> Result<PerformanceCreate, StageError> {
-    let currency: Currency = serde_json::from_value(json!("EUR")).map_err(other)?;
-    let price = |price| Money { price, currency: currency.clone() };
-    let in_ten_days = jiff::Timestamp::now().as_millisecond() + 10 * 24 * 3_600_000;
-    Ok(PerformanceCreate {
-        location: "Testville".to_owned(),
-        venue: "The hall of bad days".to_owned(),
-        time_zone: "Europe/Berlin".to_owned(),
-        starts_at: Timestamp::from_millis(in_ten_days),
-        plan_id: plan.clone(),
-        prices: BTreeMap::from([
-            ("Hot".to_owned(), price(9_000)),
-            ("Groups".to_owned(), price(6_000)),
-            (PICKED.to_owned(), price(4_500)),
-        ]),
-        on_sale_at: None,
-        hold_ttl_s: Some(HOLD_TTL.as_secs()),
-        hold_max_s: Some(HOLD_MAX.as_secs()),
-        max_seats_per_customer: None,
-        orphan_rule: None,
-    })
+/// What an error of the public API was about.
+fn call(what: &str) -> impl FnOnce(CallError) -> StageError {
+    let what = what.to_owned();
+    move |source| StageError::Call { what, source }
 }
 
 /// Which programs run, by name.
@@ -357,15 +291,6 @@ fn version(program: &std::path::Path, argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_seat_that_customers_name_is_in_the_plan() {
-        let plan = plan().to_string();
-        let named = hot_seats().into_iter().chain((0..GROUP_ROWS).flat_map(group_row));
-        for seat in named {
-            assert!(plan.contains(&format!("\"{seat}\"")), "{seat}");
-        }
-    }
 
     #[test]
     fn a_planted_bug_is_told_to_the_faulty_services_alone() {

@@ -5,11 +5,14 @@
 
 mod bank;
 mod blackout;
+pub(crate) mod clock;
 mod compact;
 mod cut;
+mod due_at_once;
 mod fail_point;
 mod failing_flush;
 mod flush;
+mod full_disk;
 mod kill;
 mod kill_leader;
 mod kill_two;
@@ -65,6 +68,8 @@ pub enum Needs {
     Any,
     /// Services with fail points.
     FailPoints,
+    /// Services whose clocks can be moved.
+    Clocks,
     /// A host for every node.
     Hosts,
 }
@@ -152,6 +157,13 @@ faults! {
     SlowDisk(slow_disk::SlowDisk) = "slow disk", Any;
     /// a node's disk fails every flush, and the node is started again later
     FailingFlush(failing_flush::FailingFlush) = "failing flush", Any;
+    /// a node cannot write to its disk, and is started again later
+    FullDisk(full_disk::FullDisk) = "full disk", Any;
+    /// ten thousand seats are held by nobody who comes back, and etcd's leader is
+    /// killed as they run out
+    DueAtOnce(due_at_once::DueAtOnce) = "due at once", Any;
+    /// the clock of a service is moved by a minute or an hour
+    Clock(clock::Clock) = "clock", Clocks;
     /// etcd says that it has no space left
     NoSpace(no_space::NoSpace) = "no space", Any;
     /// Redis comes back with what it held some time ago

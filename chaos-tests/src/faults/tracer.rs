@@ -1,6 +1,7 @@
 //! System calls of a node that end otherwise than the kernel would have them:
 //! strace, from outside, so that it works on programs as they are.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,21 +15,52 @@ use crate::wait::wait_until;
 /// How long attaching and letting go may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Every flush of one node, as `inject` says (strace's syntax).
+/// Some system calls of one node, as `inject` says (strace's syntax).
 pub(super) struct Tracer(Child);
 
+const FLUSHES: &str = "fdatasync,fsync";
+
+/// What makes a file longer, or puts something into it.
+const WRITES: &str = "write,pwrite64,writev,pwritev,fallocate,ftruncate";
+
 impl Tracer {
-    /// Attaches, and returns once it is.
+    /// Every flush.
     pub(super) async fn of_flushes(
         stage: &Stage,
         node: &str,
         inject: &str,
     ) -> Result<Self, String> {
+        Self::attach(stage, node, FLUSHES, &[], inject).await
+    }
+
+    /// Everything that is written to these files, and to nothing else: what
+    /// goes over lines is written, too.
+    pub(super) async fn of_writes(
+        stage: &Stage,
+        node: &str,
+        files: &[PathBuf],
+        inject: &str,
+    ) -> Result<Self, String> {
+        Self::attach(stage, node, WRITES, files, inject).await
+    }
+
+    /// Attaches, and returns once it is.
+    async fn attach(
+        stage: &Stage,
+        node: &str,
+        calls: &str,
+        files: &[PathBuf],
+        inject: &str,
+    ) -> Result<Self, String> {
         let found = stage.cluster.node(node).map_err(|error| error.to_string())?;
         let pid = found.pid.ok_or_else(|| format!("{node} does not run"))?;
-        let inject = format!("inject=fdatasync,fsync:{inject}");
-        let tracer = Command::new("strace")
-            .args(["-f", "-qq", "-e", "trace=fdatasync,fsync", "-e", &inject])
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-e", &format!("trace={calls}")]);
+        command.args(["-e", &format!("inject={calls}:{inject}")]);
+        for file in files {
+            command.arg("-P").arg(file);
+        }
+        let tracer = command
             .args(["-o", "/dev/null", "-p", &pid.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -8,9 +8,10 @@ use std::time::Duration;
 use booking_api_client::{Answer, Book, Booking, BookingClient, BookingState, CallError, Confirm};
 use seat_model::{BookingId, Code, Outcome, Retry, SeatId, TicketId, UserId};
 
+use crate::hall::{Hall, PICKED};
 use crate::history::{Action, Event, Told, ToldBooking, ToldMap};
 use crate::recorder::Recorder;
-use crate::stage::{Hall, PICKED, Stage};
+use crate::stage::Stage;
 
 /// How often the same request is sent, at most.
 const TRIES: u32 = 12;

@@ -4,7 +4,7 @@ use rand::Rng as _;
 use rand::rngs::StdRng;
 
 use super::{Visitor, Wish, happens};
-use crate::stage::{GROUP_ROWS, group_row};
+use crate::hall::{GROUP_ROWS, group_row};
 
 pub(super) async fn travel(visitor: &Visitor<'_>, dice: &mut StdRng) {
     let row = group_row(dice.random_range(0..GROUP_ROWS));

@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
 use super::{Visitor, Wish, happens};
-use crate::stage::hot_seats;
+use crate::hall::hot_seats;
 
 pub(super) async fn travel(visitor: &Visitor<'_>, dice: &mut StdRng) {
     let Some(seat) = hot_seats().choose(dice).cloned() else { return };

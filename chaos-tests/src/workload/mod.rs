@@ -18,8 +18,9 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::task::JoinSet;
 
+use crate::hall::Hall;
 use crate::recorder::Recorder;
-use crate::stage::{Hall, Stage};
+use crate::stage::Stage;
 pub(crate) use customer::{Customer, Reply, Wish};
 
 /// A way of using the platform.

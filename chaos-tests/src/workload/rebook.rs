@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
 use super::{Visitor, Wish, happens};
-use crate::stage::{group_row, hot_seats};
+use crate::hall::{group_row, hot_seats};
 
 pub(super) async fn travel(visitor: &Visitor<'_>, dice: &mut StdRng) {
     let seats: Vec<_> = hot_seats().into_iter().chain(group_row(0)).collect();
