@@ -90,6 +90,21 @@ impl Receiver {
         *self.state.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
     }
 
+    /// From now on this is answered about a show; of any other, which another
+    /// test sells, everything is accepted: what is refused comes again, and
+    /// this test's own would have to wait behind all of it.
+    pub(crate) fn answers_about(
+        &self,
+        show: &Show,
+        rule: impl Fn(&Value, usize) -> Verdict + Send + Sync + 'static,
+    ) {
+        let id = show.show_id.clone();
+        self.answers(move |message, times| {
+            let about = message["data"]["show_id"] == id.as_str();
+            if about { rule(message, times) } else { Verdict::Accept }
+        });
+    }
+
     /// Nobody listens any more; connections are broken.
     pub(crate) async fn stop(&mut self) {
         if let Some(serving) = self.serving.take() {

@@ -109,7 +109,8 @@ pub(crate) async fn each_webhook_is_told_what_it_asked_for(world: &World) {
 pub(crate) async fn what_comes_later_of_a_booking_waits_for_what_came_before(world: &World) {
     let receiver = Receiver::start().await;
     // Whatever is sold fails twice; what is cancelled would be taken at once.
-    receiver.answers(|message, times| {
+    let show = world.show("order").await;
+    receiver.answers_about(&show, |message, times| {
         if message["type"] == "booking.confirmed" && times <= 2 {
             Verdict::Answer(500)
         } else {
@@ -117,7 +118,6 @@ pub(crate) async fn what_comes_later_of_a_booking_waits_for_what_came_before(wor
         }
     });
     let hook = world.hook(&receiver, None).await;
-    let show = world.show("order").await;
     let buyer = world.customer("order");
     let mut bookings = Vec::new();
     for seat in ["S-A-1", "S-A-2", "S-A-3", "S-A-4"] {
@@ -142,9 +142,9 @@ pub(crate) async fn what_comes_later_of_a_booking_waits_for_what_came_before(wor
 
 pub(crate) async fn what_is_given_up_is_listed_and_can_be_sent_again(world: &World) {
     let receiver = Receiver::start().await;
-    receiver.answers(|_, _| Verdict::Answer(500));
-    let hook = world.hook(&receiver, None).await;
     let show = world.show("dead").await;
+    receiver.answers_about(&show, |_, _| Verdict::Answer(500));
+    let hook = world.hook(&receiver, None).await;
     let buyer = world.customer("dead");
     let booking = bought(&buyer, &show, &["S-A-1"]).await;
     let dead = the_delivery(world, &hook, "dead", &booking).await;
@@ -253,9 +253,12 @@ pub(crate) async fn a_receiver_that_comes_back_gets_what_it_missed(world: &World
 
 pub(crate) async fn a_receiver_that_asks_for_a_pause_gets_it(world: &World) {
     let receiver = Receiver::start().await;
-    receiver.answers(|_, times| if times == 1 { Verdict::Later(503, 2) } else { Verdict::Accept });
-    let hook = world.hook(&receiver, None).await;
     let show = world.show("pause").await;
+    receiver.answers_about(&show, |_, times| match times {
+        1 => Verdict::Later(503, 2),
+        _ => Verdict::Accept,
+    });
+    let hook = world.hook(&receiver, None).await;
     bought(&world.customer("pause"), &show, &["S-A-1"]).await;
     receiver.accepted(&show, 1, SOON).await;
     let [first, second] = &receiver.of(&show)[..] else { panic!("two attempts") };
@@ -269,15 +272,7 @@ pub(crate) async fn a_receiver_that_is_gone_is_left_alone(world: &World) {
     let hook = world.hook(&receiver, None).await;
     let show = world.show("gone").await;
     let buyer = world.customer("gone");
-    // Only this test's own: others would find it gone before it is looked at.
-    let id = show.show_id.clone();
-    receiver.answers(move |message, _| {
-        if message["data"]["show_id"] == id.as_str() {
-            Verdict::Answer(410)
-        } else {
-            Verdict::Accept
-        }
-    });
+    receiver.answers_about(&show, |_, _| Verdict::Answer(410));
     let booking = bought(&buyer, &show, &["S-A-1"]).await;
     eventually(SOON, || async {
         let all = world.organiser.get("/v1/admin/webhooks").expect(200).await.json();
