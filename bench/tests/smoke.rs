@@ -28,9 +28,13 @@ fn run(name: &str, more: &[&str]) -> Value {
     assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
     assert!(report["versions"]["etcd"].is_string(), "{report}");
     for row in report["rows"].as_array().unwrap() {
-        for figure in ["ops_per_s", "p50_ms", "p99_ms"] {
-            assert!(row[figure].as_f64().unwrap() > 0.0, "{figure} of {row}");
-        }
+        let figure = |name: &str| row[name].as_f64().unwrap();
+        assert!(figure("ops_per_s") > 0.0 && figure("p99_ms") > 0.0, "{row}");
+        // A change may be seen before whoever made it has the answer.
+        assert!(
+            figure("p50_ms") > 0.0 || row["bench"] == "live" && figure("p50_ms") == 0.0,
+            "{row}"
+        );
         assert_eq!(row["valid"], true, "{row}");
     }
     let checks = report["checks"].as_array().unwrap();

@@ -276,6 +276,9 @@ async fn template(
         .arg(format!("--datadir={}", draft.display()))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
         .args(["--innodb-log-file-size=48M", "--innodb-buffer-pool-size=32M"])
+        // A server that starts clears `#sql…` from its folder for temporary
+        // files; in a common one it takes those of an installer at work.
+        .env("TMPDIR", folder.cache())
         .stdin(Stdio::null())
         // A launcher that is interrupted takes the installer with it.
         .kill_on_drop(true);

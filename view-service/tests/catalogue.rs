@@ -86,7 +86,7 @@ async fn a_cold_start_under_load_asks_the_catalogue_about_once_a_second_for_each
     let began = Instant::now();
     let client = async |number: usize| {
         // A connection of its own; nobody waits until the service is ready.
-        let client = ViewClient::new(&url, Duration::from_secs(5)).unwrap();
+        let client = ViewClient::new(&url, Duration::from_secs(15)).unwrap();
         let mut answered = 0;
         while began.elapsed() < LOOK_FOR {
             let id = SHOWS[(number + answered) % SHOWS.len()];

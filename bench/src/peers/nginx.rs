@@ -2,7 +2,7 @@
 //! on connections that stay open. It runs in a folder of its own and ends with
 //! the program.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use local_cluster::programs;
 use nix::sys::signal;
 use nix::unistd::Pid;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
 use crate::Failure;
 use crate::usage::Watched;
 
 /// How long it may take to listen.
-const START: Duration = Duration::from_secs(5);
+const START: Duration = Duration::from_secs(20);
 
 /// Everything that makes it fast for this work: no log, `sendfile`, files kept
 /// open, connections that never end, a worker on every core.
@@ -59,6 +59,9 @@ pub(crate) struct Nginx {
     dir: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Bound and not listened at: nginx may, and no outgoing connection of
+    /// somebody else is given the port first.
+    _port: TcpSocket,
 }
 
 impl Nginx {
@@ -70,7 +73,10 @@ impl Nginx {
         let program = programs::NGINX.find().ok_or(
             "nginx is missing; `./seatlock bench` installs it, or: apt-get install nginx-light",
         )?;
-        let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        let port = TcpSocket::new_v4()?;
+        port.set_reuseaddr(true)?;
+        port.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = port.local_addr()?;
         let dir = std::env::temp_dir().join(format!("seatlock-bench-{}", std::process::id()));
         std::fs::create_dir_all(dir.join("files"))?;
         for (name, bytes) in files {
@@ -93,7 +99,7 @@ impl Nginx {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let mut nginx = Self { child, dir, address };
+        let mut nginx = Self { child, dir, address, _port: port };
         let began = Instant::now();
         while TcpStream::connect(address).await.is_err() {
             if began.elapsed() > START || nginx.child.try_wait()?.is_some() {

@@ -2,13 +2,14 @@
 //! server that is paused, killed and started again.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use booking_api_client::{OrphanRule, TierSeats};
 use seat_model::{Currency, Money, PerformanceId, PlanId, ShowId, Timestamp, UserId};
+use tokio::net::TcpSocket;
 
 use super::*;
 use crate::config::CatalogueConfig;
@@ -18,6 +19,9 @@ struct Server {
     folder: tempfile::TempDir,
     port: u16,
     process: Child,
+    /// Bound and not listened at: the server may, however often it is started,
+    /// and no outgoing connection is given its port.
+    _reserved: TcpSocket,
 }
 
 impl Server {
@@ -30,6 +34,9 @@ impl Server {
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
             .arg("--innodb-log-file-size=8M")
             .args(as_root(folder.path()))
+            // A server that starts clears `#sql…` from its folder for temporary files,
+            // and with it what others have there.
+            .env("TMPDIR", folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
@@ -39,9 +46,12 @@ impl Server {
                     CREATE OR REPLACE USER 'test'@'127.0.0.1' IDENTIFIED BY 'test';\n\
                     GRANT ALL ON catalogue.* TO 'test'@'127.0.0.1';\n";
         std::fs::write(folder.path().join("init.sql"), init).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let reserved = TcpSocket::new_v4().unwrap();
+        reserved.set_reuseaddr(true).unwrap();
+        reserved.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let port = reserved.local_addr().unwrap().port();
         let process = spawn(folder.path(), port);
-        Self { folder, port, process }
+        Self { folder, port, process, _reserved: reserved }
     }
 
     fn url(&self) -> String {
@@ -85,6 +95,7 @@ fn spawn(folder: &Path, port: u16) -> Child {
         .arg(format!("--port={port}"))
         .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
         .args(as_root(folder))
+        .env("TMPDIR", folder)
         .args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"])
         .args(["--performance-schema=OFF", "--character-set-server=utf8mb4"])
         .stdout(Stdio::null())

@@ -39,6 +39,9 @@ impl Server {
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
             .arg(format!("--datadir={}", data.display()))
             .args(as_root)
+            // A server that starts clears `#sql…` from its folder for temporary files,
+            // and with it what others have there.
+            .env("TMPDIR", folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
@@ -51,6 +54,7 @@ impl Server {
             .arg(format!("--socket={}", folder.path().join("s").display()))
             .args(["--skip-networking", "--skip-name-resolve", "--innodb-buffer-pool-size=32M"])
             .args(as_root)
+            .env("TMPDIR", folder.path())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -124,6 +124,13 @@ impl Browser {
         .await;
     }
 
+    /// Presses it if it is still there: somebody else may have been faster.
+    pub(crate) async fn press_if_there(&self, css: &str) {
+        if let Ok(element) = self.client.find(Locator::Css(css)).await {
+            let _ = element.click().await;
+        }
+    }
+
     /// Presses the button or link with these words.
     pub(crate) async fn press_words(&self, words: &str) {
         let xpath = format!(

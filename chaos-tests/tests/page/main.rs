@@ -105,9 +105,7 @@ fn side_by_side(house: &Arc<House>, runtime: &Handle) -> Vec<Trial> {
             from_finding_a_show_to_giving_the_tickets_back,
             a_hold_that_runs_out_is_said_to_have_run_out, a_reload_loses_nothing,
         },
-        races::{
-            the_loser_of_a_race_reads_clear_words, a_change_is_seen_elsewhere_within_a_second,
-        },
+        races::{the_loser_of_a_race_reads_clear_words},
         organising::{an_evening_is_made_sold_and_deleted},
         hands::{
             a_booking_needs_nothing_but_keys, a_booking_on_a_phone_with_a_finger,
@@ -118,6 +116,7 @@ fn side_by_side(house: &Arc<House>, runtime: &Handle) -> Vec<Trial> {
 
 fn one_by_one(house: &Arc<House>, runtime: &Handle) -> Vec<Trial> {
     trials!(house, runtime,
+        races::{a_change_is_seen_elsewhere_within_a_second},
         speed::{frames_of_a_large_house_are_reported},
         away::{
             a_service_that_dies_between_hold_and_pay_loses_nothing,

@@ -1,9 +1,10 @@
 //! A real etcd and real lock-service processes, started for the tests and
 //! killed at their end.
 
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use lock_service_client::{LockClient, LockClientConfig, LockError};
 use seat_model::{
     BookingId, Nonce, PerformanceId, Plan, PlanId, SeatId, ShardEpoch, ShardId, ShowId, UserId,
 };
+use tokio::net::TcpSocket;
 
 mod etcd;
 
@@ -53,8 +55,17 @@ pub(crate) struct World {
     pub(crate) etcd: Etcd,
 }
 
+/// A port of loopback that stays this process's own: bound and not listened at,
+/// so that a server may (both have `SO_REUSEADDR`) and no outgoing connection
+/// is given it meanwhile.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static RESERVED: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    RESERVED.lock().unwrap().push(socket);
+    port
 }
 
 impl Drop for Service {

@@ -83,7 +83,7 @@ pub(crate) async fn instance(config: serde_json::Value) -> Instance {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let client = ViewClient::new(&url, Duration::from_secs(3)).unwrap();
+    let client = ViewClient::new(&url, Duration::from_secs(15)).unwrap();
     let Process { readiness, registry, background } = process;
     Instance { client, url, background, readiness, registry }
 }

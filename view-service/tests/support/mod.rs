@@ -7,7 +7,7 @@ pub(crate) mod house;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -21,11 +21,20 @@ use bytes::Bytes;
 use lock_service_client::wire::ChangeLine;
 use seat_model::{PerformanceId, PublicSeatState, SeatId};
 use service_kit::clock;
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
-/// A port that was free a moment ago.
+/// A port of loopback that stays this process's own: bound and not listened at,
+/// so that a server may (both have `SO_REUSEADDR`) and no outgoing connection
+/// is given it meanwhile.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static RESERVED: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    RESERVED.lock().unwrap().push(socket);
+    port
 }
 
 /// Waits until `look` answers something; says what was missing otherwise.
@@ -121,14 +130,18 @@ pub(crate) async fn mariadb(dir: &Path) -> Option<(Server, String)> {
         .arg("--no-defaults")
         .arg(format!("--datadir={}", text(&data)))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--user=root"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+        // A server that starts clears `#sql…` from its folder for temporary files,
+        // and with it what others have there.
+        .env("TMPDIR", dir)
+        .stdin(Stdio::null())
+        .output()
         .ok()?;
-    assert!(installed.success(), "mariadb-install-db failed");
+    let said = [installed.stdout, installed.stderr].concat();
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&said));
     let port = free_port();
     let mut command = Command::new(program);
     command
+        .env("TMPDIR", dir)
         .args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1", "--skip-name-resolve"])
         .arg("--innodb-flush-log-at-trx-commit=0")
         .arg(format!("--port={port}"))
