@@ -29,6 +29,7 @@ impl Desk {
     ) -> Self {
         let (queue, mut changes) = mpsc::channel(bounds.queue_max);
         let (metrics, shutdown) = (metrics.clone(), background.shutdown());
+        let process = background.clone();
         // Works until nobody can come any more, or until shutdown and nobody waits.
         drop(background.finish(async move {
             let mut group = Vec::new();
@@ -45,7 +46,7 @@ impl Desk {
                     // What is on a disk after it failed is found out by
                     // reading it anew: by the next process.
                     tracing::error!(failed, "the ledger could not be written: stopping");
-                    shutdown.cancel();
+                    process.give_up();
                     return;
                 }
             }

@@ -19,9 +19,11 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
 }
 
 /// Who must say loudly that its store fails, and after which faults.
-const MUST_COMPLAIN: [(&str, &[&str]); 2] = [
+const MUST_COMPLAIN: [(&str, &[&str]); 3] = [
     ("lock_service::space", &["no space"]),
     ("payment_gateway::desk", &["failing flush", "full disk"]),
+    // The last line of a process that gives up; only the gateway does.
+    ("service_kit::process", &["failing flush", "full disk"]),
 ];
 
 fn expected(evidence: &Evidence<'_>, line: &str) -> bool {
@@ -34,7 +36,7 @@ fn expected(evidence: &Evidence<'_>, line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::sample::{Sample, judged};
-    use super::judge;
+    use super::{MUST_COMPLAIN, judge};
     use crate::final_state::LogError;
 
     #[test]
@@ -47,19 +49,23 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_was_filled_may_be_complained_of() {
-        let complaint = |kind: &str| {
+    fn a_store_that_fails_may_be_complained_of_by_who_needs_it() {
+        let complaint = |target: &str, kind: &str| {
             let mut sample = Sample::new();
             sample.hold("ann", "A-1", 0..5, 10);
             sample.fault(1, kind, 1..2);
             sample.history.faults[0].kind = kind.to_owned();
             sample.settle();
-            let line = r#"{"level":"ERROR","message":"no room","target":"lock_service::space"}"#;
-            let error = LogError { node: "lock-service-0".into(), line: line.into() };
-            sample.state.errors.push(error);
+            let line = format!(r#"{{"level":"ERROR","message":"no room","target":"{target}"}}"#);
+            sample.state.errors.push(LogError { node: "somebody".into(), line });
             judged(sample, judge)
         };
-        assert_eq!(complaint("no space"), [""; 0]);
-        assert!(complaint("kill")[0].contains("lock-service-0 logged an error"));
+        for (target, kinds) in MUST_COMPLAIN {
+            for kind in kinds {
+                assert_eq!(complaint(target, kind), [""; 0], "{target} after {kind}");
+            }
+            assert!(complaint(target, "kill")[0].contains("somebody logged an error"));
+            assert!(complaint("booking_api", kinds[0])[0].contains("somebody logged an error"));
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! with the process.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub struct Background {
     shutdown: CancellationToken,
     tasks: TaskTracker,
+    gave_up: Arc<AtomicBool>,
 }
 
 impl Background {
@@ -23,6 +26,19 @@ impl Background {
     #[must_use]
     pub fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
+    }
+
+    /// Stops the process, which then ends in failure: it cannot keep its
+    /// promises any more, and a new one may.
+    pub fn give_up(&self) {
+        self.gave_up.store(true, Ordering::Relaxed);
+        self.shutdown.cancel();
+    }
+
+    /// Whether it stops because of itself.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.gave_up.load(Ordering::Relaxed)
     }
 
     /// Runs work to its end, even when nobody waits for it any more: a client
@@ -36,7 +52,8 @@ impl Background {
     }
 
     /// Keeps a loop running: when `work` returns or fails it is started again
-    /// after a pause, until shutdown, which drops it at its next await.
+    /// after a pause, until shutdown, which drops it at its next await. A failure
+    /// that is the same as the one before is not logged again.
     pub fn supervise<F, Fut, E>(&self, name: &'static str, mut work: F)
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -46,6 +63,7 @@ impl Background {
         let shutdown = self.shutdown.clone();
         self.tasks.spawn(async move {
             let mut pause = FIRST_PAUSE;
+            let mut told = None;
             loop {
                 let started = tokio::time::Instant::now();
                 let failure = tokio::select! {
@@ -54,10 +72,14 @@ impl Background {
                 };
                 if started.elapsed() > LONGEST_PAUSE * 2 {
                     pause = FIRST_PAUSE;
+                    told = None;
                 }
-                if let Some(error) = failure {
+                if let Some(error) = &failure
+                    && told != failure
+                {
                     tracing::warn!(task = name, error, "ended; starting it again");
                 }
+                told = failure;
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = shutdown.cancelled() => return,

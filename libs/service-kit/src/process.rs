@@ -149,7 +149,10 @@ where
     let finished = process.background.drain(how.drain).await;
     drop(lanes);
     admin.abort();
-    if served && finished {
+    if process.background.gave_up() {
+        tracing::error!(service = name, "stopped, because it cannot go on");
+        ExitCode::FAILURE
+    } else if served && finished {
         tracing::info!(service = name, "stopped");
         ExitCode::SUCCESS
     } else {
