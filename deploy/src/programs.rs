@@ -43,6 +43,9 @@ pub const REDIS: Tool = tool("Redis", &["redis-server"], "--version", "redis-ser
 pub const HAPROXY: Tool = tool("HAProxy", &["haproxy"], "-v", "haproxy");
 /// Prometheus.
 pub const PROMETHEUS: Tool = tool("Prometheus", &["prometheus"], "--version", "prometheus");
+/// What checks Prometheus' rules.
+pub const PROMTOOL: Tool =
+    Tool { for_tests: true, ..tool("promtool", &["promtool"], "--version", "prometheus") };
 /// The compiler of protocol buffers, for etcd's interface.
 pub const PROTOC: Tool = Tool {
     for_building: true,
@@ -66,13 +69,14 @@ pub const CARGO: Tool =
     Tool { for_building: true, ..tool("Rust toolchain", &["cargo"], "--version", "rustup.rs") };
 
 /// Everything `doctor` looks for.
-pub const ALL: [Tool; 12] = [
+pub const ALL: [Tool; 13] = [
     ETCD,
     MARIADB,
     MARIADB_INSTALL,
     REDIS,
     HAPROXY,
     PROMETHEUS,
+    PROMTOOL,
     PROTOC,
     CC,
     CARGO,

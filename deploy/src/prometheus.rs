@@ -1,5 +1,5 @@
-//! Prometheus: scrapes every node that has metrics. It must not know what
-//! the metrics mean.
+//! Prometheus: scrapes every node that has metrics, and evaluates the rules.
+//! It must not know what the metrics mean.
 
 use std::fmt::Write as _;
 
@@ -8,6 +8,12 @@ use crate::readiness::Probe;
 use crate::topology::{NodeKind, NodeSpec};
 
 const TEMPLATE: &str = include_str!("../prometheus/prometheus.yml");
+
+/// Objectives and alerts, by the names that the configuration has for them.
+const RULES: [(&str, &str); 2] = [
+    ("slo.yml", include_str!("../prometheus/rules/slo.yml")),
+    ("alerts.yml", include_str!("../prometheus/rules/alerts.yml")),
+];
 
 pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     let at = layout.ports(&node.name).at_main();
@@ -23,6 +29,8 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
         format!("--web.listen-address={}", address(at)),
     ]);
     plan.files = vec![ConfigFile { path: config, text: config_text(layout) }];
+    let rules = RULES.map(|(name, text)| ConfigFile { path: folder.join(name), text: text.into() });
+    plan.files.extend(rules);
     plan
 }
 

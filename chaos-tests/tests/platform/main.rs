@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they do")]
 
 mod accounts;
+mod alarms;
 mod bad_days;
 mod books;
 mod confirming;
@@ -200,6 +201,10 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             a_shard_that_is_down_leaves_the_hold, without_the_catalogue_known_shows_are_sold,
             without_etcds_majority_nothing_is_sold_and_everything_is_shown,
             an_emptied_redis_fills_itself, too_many_requests_are_told_when_to_come_again,
+        },
+        alarms::{
+            every_rule_is_evaluated_and_every_objective_measured,
+            what_is_broken_is_heard_of_until_it_is_mended,
         },
         never_dark::{
             without_redis_every_view_is_answered, without_the_replica_every_view_is_answered,
