@@ -5,6 +5,7 @@
 use local_cluster::NodeKind;
 
 use crate::faults::Order;
+use crate::workload::Habits;
 
 /// A weaker design, on purpose.
 #[derive(Debug, Clone, Copy)]
@@ -13,10 +14,16 @@ pub struct Planted {
     pub name: &'static str,
     /// What every instance is told at its fail points.
     pub orders: &'static [Order],
+    /// What every instance is told when it starts, also again.
+    pub always: &'static [Order],
     /// What must be wrong, too, for it to be seen: another guard would stop it.
     pub with: &'static [&'static str],
-    /// A kind whose first node stands still meanwhile.
-    pub paused: Option<NodeKind>,
+    /// A kind whose first node takes so many milliseconds longer for a flush.
+    pub slow: Option<(NodeKind, u32)>,
+    /// A kind whose instances are restarted one after the other.
+    pub restarted: Option<NodeKind>,
+    /// What customers do for it to be seen.
+    pub habits: Habits,
     /// Whose judges look for it: one of them must find it.
     pub caught_by: &'static [&'static str],
 }
@@ -38,15 +45,16 @@ const LOCKS: NodeKind = NodeKind::LockService;
 const SOME_WAIT: &str = "1*pause(5500)->4*off->1*pause(5500)->4*off->1*pause(5500)->4*off\
                          ->1*pause(5500)->4*off->1*pause(5500)->4*off->1*pause(5500)";
 
-/// One in eight, for longer than a hold lives.
-const FEW_WAIT: &str = "1*pause(6500)->7*off->1*pause(6500)->7*off->1*pause(6500)->7*off\
-                        ->1*pause(6500)->7*off->1*pause(6500)->7*off->1*pause(6500)->7*off\
-                        ->1*pause(6500)->7*off->1*pause(6500)->7*off->1*pause(6500)";
-
 /// Half of the payments take until the hold is nearly over.
 const HALF_PAY_LATE: &str = "2*pause(3500)->2*off->2*pause(3500)->2*off->2*pause(3500)->2*off\
                              ->2*pause(3500)->2*off->2*pause(3500)->2*off->2*pause(3500)->2*off\
                              ->2*pause(3500)->2*off->2*pause(3500)->2*off->2*pause(3500)->2*off";
+
+/// One in forty, for longer than a feed waits for a mirror that lags.
+const NOW_AND_THEN: &str = "1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off\
+                            ->1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off\
+                            ->1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off\
+                            ->1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off";
 
 /// Pins go out when late holds are over: by then who paid at once has the
 /// seat, and is about to pin it, too.
@@ -78,18 +86,35 @@ pub const PLANTED: &[Planted] = &[
         &[(API, "found-confirming", "60*pause(8000)"), (API, "commit-sending", SOME_WAIT)],
         ORPHANED,
     ),
-    // The pin goes out late, and the ledger takes the second sale.
-    Planted { with: &["pin-without-compare"], ..bug("no-unique-key", LATE_PINS, &["INV-1"]) },
+    // Who buys in one call by a mirror that lags, as somebody else did just now, is
+    // stopped by the ledger alone.
+    Planted {
+        with: &["hold-without-compare"],
+        habits: Habits::USUAL.keeping(2_000),
+        ..bug("no-unique-key", &[(LOCKS, "mirror-applied", "60*pause(400)")], &["INV-1"])
+    },
     // Groups give one ticket back, and then all of them.
     bug("cancel-without-guard", &[], &["INV-7"]),
-    // The commit is in the shard's hands, which does not answer the tombstone.
-    Planted { paused: Some(NodeKind::Shard), ..bug("unanswered-is-absent", &[], ORPHANED) },
-    // The second of two reconcilers deletes when the seats are another's.
-    bug(
-        "reconciler-deletes-blindly",
-        &[(API, "pinned", SOME_WAIT), (LOCKS, "batch-sending", FEW_WAIT)],
-        ORPHANED,
-    ),
+    // The commit is in the shard's hands, and the tombstone waits behind it for
+    // longer than anybody asks.
+    Planted { slow: Some((NodeKind::Shard, 6_000)), ..bug("unanswered-is-absent", &[], ORPHANED) },
+    // Who is not answered in a second asks another lock-service. The later of the
+    // two deletes when the seats are somebody else's.
+    Planted {
+        habits: Habits::USUAL.keeping(2_000),
+        ..bug(
+            "reconciler-deletes-blindly",
+            &[(API, "pinned", SOME_WAIT), (LOCKS, "aborting", "200*pause(1600)")],
+            ORPHANED,
+        )
+    },
+    // Whoever loses one lock-service goes to another, whose mirror may lag more.
+    Planted {
+        restarted: Some(LOCKS),
+        always: &[(LOCKS, "mirror-applied", NOW_AND_THEN)],
+        habits: Habits::USUAL.keeping(4_000).looking(8),
+        ..bug("view-without-revision-guard", &[], &["INV-11"])
+    },
     // Careful customers send a request again anyway.
     bug("new-booking-on-retry", &[], &["INV-8"]),
 ];
@@ -99,7 +124,16 @@ const fn bug(
     orders: &'static [Order],
     caught_by: &'static [&'static str],
 ) -> Planted {
-    Planted { name, orders, with: &[], paused: None, caught_by }
+    Planted {
+        name,
+        orders,
+        always: &[],
+        with: &[],
+        slow: None,
+        restarted: None,
+        habits: Habits::USUAL,
+        caught_by,
+    }
 }
 
 impl Planted {

@@ -16,6 +16,7 @@ use crate::scenario::{self, SCENARIOS, Scenario};
 use crate::score::Score;
 use crate::stage::{Setting, StageError, other};
 use crate::verdict::Verdict;
+use crate::workload::Habits;
 
 /// What `smoke` runs.
 const SMOKE: &[(&str, u64)] = &[("crashes", 15), ("steps", 15)];
@@ -123,6 +124,7 @@ async fn one(
     if scenario.has_hosts() && std::env::var_os(ALONE).is_none() {
         return in_a_namespace(scenario, seed, time, plant, options).await;
     }
+    let bug = plant.first().and_then(|name| Planted::named(name));
     let unique = jiff::Timestamp::now().as_millisecond();
     let setting = Setting {
         tag: options.tag.clone(),
@@ -131,6 +133,7 @@ async fn one(
         planted: plant.to_vec(),
         hosts: false,
         clocks: None,
+        habits: bug.map_or(Habits::USUAL, |bug| bug.habits),
     };
     let folder = runs_folder(options).join(format!("{}-{seed}-{unique}", scenario.name));
     println!(
@@ -231,11 +234,18 @@ async fn nightly(options: &Options, seed: u64) -> Result<ExitCode, StageError> {
         }
         let this = seed + number;
         number += 1;
-        let ran = one(options, scenario, this, NIGHTLY_RUN, &[]).await?;
         let so_far = verdict.unwrap_or(Verdict::Pass);
+        let ran = match one(options, scenario, this, NIGHTLY_RUN, &[]).await {
+            Ok(ran) => ran,
+            Err(error) => {
+                println!("  came to no end: {error}");
+                verdict = Some(worse(so_far, Verdict::Inconclusive));
+                continue;
+            }
+        };
         let together = worse(so_far, ran.ruling.verdict);
         // The report that is named is one to look at.
-        if verdict.is_none() || together != so_far {
+        if report.as_os_str().is_empty() || together != so_far {
             (report, worst_seed) = (ran.report, this);
         }
         verdict = Some(together);

@@ -19,6 +19,8 @@ use view_service_client::ViewClient;
 
 use crate::faults;
 use crate::hall::{CROWD_TTL, HOLD_TTL, Hall, PICKED, crowd_plan, performance, plan};
+use crate::planted::Planted;
+use crate::workload::Habits;
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +68,8 @@ pub struct Stage {
     pub(crate) views: ViewClient,
     /// Where the files are that move the clocks of services.
     pub(crate) clocks: Option<PathBuf>,
+    /// What customers do beside what is drawn.
+    pub(crate) habits: Habits,
     client: BookingClient,
 }
 
@@ -84,6 +88,8 @@ pub struct Setting {
     pub hosts: bool,
     /// Where the files are that move the clocks of services, if they can be.
     pub clocks: Option<PathBuf>,
+    /// What customers do beside what is drawn.
+    pub habits: Habits,
 }
 
 /// The cluster of a run: reconciled and swept sooner than in production, so
@@ -109,8 +115,14 @@ pub fn topology(setting: &Setting) -> Topology {
     topology.faulty = setting.faulty || !setting.planted.is_empty();
     if !setting.planted.is_empty() {
         let planted = setting.planted.join(",");
-        for kind in [NodeKind::BookingApi, NodeKind::LockService] {
+        for kind in NodeKind::ALL.into_iter().filter(|kind| kind.has_faulty_build()) {
             topology = topology.with_variable(kind, "PLANTED_BUGS", planted.clone());
+            let bugs = setting.planted.iter().filter_map(|name| Planted::named(name));
+            let orders = bugs.flat_map(|bug| bug.always).filter(|order| order.0 == kind);
+            let orders: Vec<_> = orders.map(|(_, at, told)| format!("{at}={told}")).collect();
+            if !orders.is_empty() {
+                topology = topology.with_variable(kind, "FAILPOINTS", orders.join(";"));
+            }
         }
     }
     topology
@@ -141,8 +153,8 @@ impl Stage {
         let organiser = cluster.mint_token("organiser", Role::Organiser, TOKENS)?;
         let client = BookingClient::new(&cluster.base_url(), Some(organiser)).map_err(other)?;
         let views = ViewClient::new(&cluster.base_url(), Duration::from_secs(5)).map_err(other)?;
-        let clocks = setting.clocks.clone();
-        let mut stage = Self { cluster, halls: Vec::new(), views, clocks, client };
+        let (clocks, habits) = (setting.clocks.clone(), setting.habits);
+        let mut stage = Self { cluster, halls: Vec::new(), views, clocks, habits, client };
         if let Err(error) = stage.make_halls().await {
             stage.cluster.down(true).await?;
             return Err(error);
@@ -301,7 +313,7 @@ mod tests {
         };
         let topology = topology(&setting);
         assert!(topology.faulty);
-        assert_eq!(topology.variables.len(), 2);
+        assert_eq!(topology.variables.len(), 3);
         assert!(super::topology(&Setting::default()).variables.is_empty());
     }
 }

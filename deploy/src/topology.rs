@@ -86,11 +86,10 @@ impl NodeKind {
         )
     }
 
-    /// Whether it is also built faulty, with fail points and with bugs it can
-    /// be told to have.
+    /// Whether it is also built faulty, with bugs it can be told to have.
     #[must_use]
     pub const fn has_faulty_build(self) -> bool {
-        matches!(self, Self::LockService | Self::BookingApi)
+        matches!(self, Self::LockService | Self::BookingApi | Self::ViewService)
     }
 
     /// Whether it keeps data.

@@ -29,6 +29,8 @@ service_kit::fail_points! {
     Step STEPPED_BACK = "stepped-back";
     /// Seats are sold, the caller was not told.
     Step FINISHED = "finished";
+    /// The seats of what is no sale may be freed, by what the mirror shows; nothing was sent.
+    Step ABORTING = "aborting";
     /// Pinned seats are free again, the caller was not told.
     Step ABORTED = "aborted";
     /// An overdue hold is found, its seats are still held.

@@ -15,13 +15,27 @@ pub mod cache;
 pub mod catalogue;
 mod config;
 mod metrics;
+mod planted_bugs;
 pub mod projection;
 mod projector;
 mod seating;
 mod views;
+
+use std::process::ExitCode;
+
+use service_kit::Faults;
+use service_kit::fail_points::FailPoints;
 
 pub use app::build;
 pub use config::Config;
 pub use metrics::Metrics;
 pub use projector::{Follower, Writer};
 pub use seating::{Seating, SeatingLimits, Taken};
+
+/// Runs the service to its end.
+#[must_use]
+pub fn run() -> ExitCode {
+    let faults =
+        Faults { fail_points: FailPoints::NONE, planted_bugs: &planted_bugs::PLANTED_BUGS };
+    service_kit::run("VIEW_SERVICE_", faults, build)
+}

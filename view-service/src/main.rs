@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service_kit::run("VIEW_SERVICE_", service_kit::Faults::NONE, view_service::build)
+    view_service::run()
 }

@@ -1,9 +1,7 @@
 //! A node's disk fails: every flush (`fsync`, `fdatasync`) ends in an error.
 //! Who keeps promises on a disk stops then, rather than promise more.
 
-use local_cluster::NodeKind;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
 
 use super::{
     Harm,
@@ -18,10 +16,7 @@ pub(crate) struct FailingFlush {
 
 impl Harm for FailingFlush {
     fn draw(dice: &mut StdRng, stage: &Stage) -> Option<Self> {
-        let nodes = stage.cluster.topology().nodes.iter();
-        let kept = [NodeKind::Etcd, NodeKind::Shard, NodeKind::PaymentGateway];
-        let nodes: Vec<_> = nodes.filter(|node| kept.contains(&node.kind)).collect();
-        Some(Self { node: nodes.choose(dice)?.name.clone(), tracer: None })
+        Some(Self { node: tracer::any_keeper(dice, stage)?, tracer: None })
     }
 
     fn name(&self) -> String {

@@ -3,9 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use local_cluster::NodeKind;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
 
 use super::{
     Harm,
@@ -20,10 +18,7 @@ pub(crate) struct FullDisk {
 
 impl Harm for FullDisk {
     fn draw(dice: &mut StdRng, stage: &Stage) -> Option<Self> {
-        let nodes = stage.cluster.topology().nodes.iter();
-        let kept = [NodeKind::Etcd, NodeKind::Shard, NodeKind::PaymentGateway];
-        let nodes: Vec<_> = nodes.filter(|node| kept.contains(&node.kind)).collect();
-        Some(Self { node: nodes.choose(dice)?.name.clone(), tracer: None })
+        Some(Self { node: tracer::any_keeper(dice, stage)?, tracer: None })
     }
 
     fn name(&self) -> String {

@@ -39,7 +39,8 @@ pub use fail_point::Order;
 use crate::planted::Planted;
 use crate::stage::Stage;
 use fail_point::FailPoint;
-use pause::Pause;
+use rolling::Rolling;
+use slow_disk::SlowDisk;
 
 /// One way of doing harm.
 trait Harm: Sized {
@@ -193,8 +194,10 @@ pub(crate) fn directed(planted: &Planted, stage: &Stage) -> Vec<(Kind, Fault)> {
         let told = FailPoint::ordered(planted.orders, stage);
         faults.push((Kind::FailPoint, Fault::FailPoint(told)));
     }
-    let paused = planted.paused.and_then(|kind| Pause::first(kind, stage));
-    faults.extend(paused.map(|pause| (Kind::Pause, Fault::Pause(pause))));
+    let slow = planted.slow.and_then(|(kind, delay_ms)| SlowDisk::first(kind, delay_ms, stage));
+    faults.extend(slow.map(|slow| (Kind::SlowDisk, Fault::SlowDisk(slow))));
+    let restarted = planted.restarted.map(Rolling::of);
+    faults.extend(restarted.map(|all| (Kind::Rolling, Fault::Rolling(all))));
     faults
 }
 

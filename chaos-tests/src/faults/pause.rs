@@ -12,14 +12,6 @@ pub(crate) struct Pause {
     node: String,
 }
 
-impl Pause {
-    /// The first of its kind.
-    pub(super) fn first(kind: NodeKind, stage: &Stage) -> Option<Self> {
-        let node = stage.cluster.topology().of_kind(kind).next()?;
-        Some(Self { node: node.name.clone() })
-    }
-}
-
 impl Harm for Pause {
     fn draw(dice: &mut StdRng, stage: &Stage) -> Option<Self> {
         let nodes = stage.cluster.topology().nodes.iter();

@@ -4,7 +4,6 @@
 use local_cluster::NodeKind;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
 
 use super::{
     Harm,
@@ -18,12 +17,17 @@ pub(crate) struct SlowDisk {
     tracer: Option<Tracer>,
 }
 
+impl SlowDisk {
+    /// The first of its kind.
+    pub(super) fn first(kind: NodeKind, delay_ms: u32, stage: &Stage) -> Option<Self> {
+        let node = stage.cluster.topology().of_kind(kind).next()?;
+        Some(Self { node: node.name.clone(), delay_ms, tracer: None })
+    }
+}
+
 impl Harm for SlowDisk {
     fn draw(dice: &mut StdRng, stage: &Stage) -> Option<Self> {
-        let nodes = stage.cluster.topology().nodes.iter();
-        let kept = [NodeKind::Etcd, NodeKind::Shard, NodeKind::PaymentGateway];
-        let nodes: Vec<_> = nodes.filter(|node| kept.contains(&node.kind)).collect();
-        let node = nodes.choose(dice)?.name.clone();
+        let node = tracer::any_keeper(dice, stage)?;
         Some(Self { node, delay_ms: dice.random_range(50..400), tracer: None })
     }
 

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use local_cluster::NodeKind;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
 use tokio::process::{Child, Command};
 
 use crate::stage::Stage;
@@ -44,7 +47,8 @@ impl Tracer {
         Self::attach(stage, node, WRITES, files, inject).await
     }
 
-    /// Attaches, and returns once it is.
+    /// Attaches, and returns once it is, or once the node is gone: the first call
+    /// that failed may have ended it.
     async fn attach(
         stage: &Stage,
         node: &str,
@@ -69,8 +73,9 @@ impl Tracer {
             .spawn()
             .map_err(|error| format!("strace: {error}"))?;
         wait_until(PATIENCE, || async {
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
-            let status = status.map_err(|error| error.to_string())?;
+            let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
+                return Ok(());
+            };
             let traced = status
                 .lines()
                 .any(|line| line.strip_prefix("TracerPid:").is_some_and(|pid| pid.trim() != "0"));
@@ -90,6 +95,14 @@ impl Tracer {
         let ended = tokio::time::timeout(PATIENCE, self.0.wait()).await;
         ended.map(drop).map_err(|_| "strace does not end".to_owned())
     }
+}
+
+/// Any node that keeps its promises on a disk.
+pub(super) fn any_keeper(dice: &mut StdRng, stage: &Stage) -> Option<String> {
+    let nodes = stage.cluster.topology().nodes.iter();
+    let kinds = [NodeKind::Etcd, NodeKind::Shard, NodeKind::PaymentGateway];
+    let keepers: Vec<_> = nodes.filter(|node| kinds.contains(&node.kind)).collect();
+    keepers.choose(dice).map(|node| node.name.clone())
 }
 
 /// What it takes that this machine does not have.

@@ -20,6 +20,9 @@ pub(super) async fn travel(visitor: &Visitor<'_>, dice: &mut StdRng) {
         }
         customer.confirm(held.booking, "pay", "tok_ok").await;
     }
+    if pays {
+        tokio::time::sleep(visitor.stage.habits.keep()).await;
+    }
     // Few seats stay sold, or there would be nothing left to fight for. Every
     // eighth hold is left to run out.
     if gives_back && (pays || !leaves) {

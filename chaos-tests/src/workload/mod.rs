@@ -53,6 +53,35 @@ const WEIGHTS: [(Journey, u32); 6] = [
 /// Between two journeys of a customer.
 const PAUSE_MS: std::ops::Range<u64> = 5..60;
 
+/// What customers do beside what is drawn.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Habits {
+    keep_ms: u64,
+    lookers: u32,
+}
+
+impl Habits {
+    /// Nothing.
+    pub const USUAL: Self = Self { keep_ms: 0, lookers: 0 };
+
+    /// A seat that everybody wants is kept for so many milliseconds once it is
+    /// paid for.
+    #[must_use]
+    pub const fn keeping(self, keep_ms: u64) -> Self {
+        Self { keep_ms, ..self }
+    }
+
+    /// So many more come, and only look.
+    #[must_use]
+    pub const fn looking(self, lookers: u32) -> Self {
+        Self { lookers, ..self }
+    }
+
+    const fn keep(self) -> Duration {
+        Duration::from_millis(self.keep_ms)
+    }
+}
+
 /// A crowd at work.
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
@@ -69,7 +98,8 @@ impl Crowd {
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut at_work = JoinSet::new();
-        for number in 0..customers {
+        for number in 0..customers + stage.habits.lookers {
+            let only_looks = number >= customers;
             let mut dice = StdRng::seed_from_u64(seed ^ ((u64::from(number) + 1) << 32));
             let (stage, recorder) = (Arc::clone(stage), Arc::clone(recorder));
             let stop = Arc::clone(&stop);
@@ -87,7 +117,8 @@ impl Crowd {
                         name: format!("c{number}-{visit}"),
                         stop: &stop,
                     };
-                    who.travel(drawn(&mut dice), &mut dice).await;
+                    let journey = if only_looks { Journey::Browse } else { drawn(&mut dice) };
+                    who.travel(journey, &mut dice).await;
                     tokio::time::sleep(Duration::from_millis(dice.random_range(PAUSE_MS))).await;
                 }
             });

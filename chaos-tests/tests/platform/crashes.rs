@@ -47,7 +47,7 @@ impl Victim {
             "commit-refused" => Journey::TooLate,
             "commit-not-sent" | "stepped-back" => Journey::NotSent,
             "commit-unknown" => Journey::Unanswered,
-            "found-confirming" | "tombstoned" | "aborted" => Journey::LeftConfirming,
+            "found-confirming" | "tombstoned" | "aborting" | "aborted" => Journey::LeftConfirming,
             "row-found" | "reconciled" => Journey::LeftCommitted,
             "cancelled" => Journey::Cancel,
             "freed" | "freeing" | "outbox-freed" => Journey::CancelTicket,
@@ -215,7 +215,7 @@ impl Pair {
 /// A sound build has no fail points, so nothing can be told to die; and the
 /// check would see them if it had.
 pub(crate) async fn sound_programs_have_no_fail_points(world: &World) {
-    for kind in [NodeKind::BookingApi, NodeKind::LockService] {
+    for kind in [NodeKind::BookingApi, NodeKind::LockService, NodeKind::ViewService] {
         let sound = service::default_bin_dir().join(service::program_file(kind, false));
         let read = |path: &std::path::Path| std::fs::read(path).expect("a program");
         let faulty = read(&service::faulty_program(kind).expect("a faulty build"));

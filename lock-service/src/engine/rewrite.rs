@@ -106,6 +106,9 @@ impl Engine {
             self.room()?;
             fail_points::PINNING.reach().await;
         }
+        if matches!(asked, Asked::Abort) {
+            fail_points::ABORTING.reach().await;
+        }
         let deadline = match asked {
             Asked::Extend => {
                 let record = at.record();

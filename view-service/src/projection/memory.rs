@@ -12,6 +12,7 @@ use seat_model::{PerformanceId, PublicSeatState, SeatId, Timestamp};
 use view_service_client::wire::SeatChange;
 
 use super::live::{Live, Start, Subscription};
+use crate::planted_bugs::VIEW_WITHOUT_REVISION_GUARD;
 
 /// Limits of the projection.
 #[derive(Debug, Clone, Copy)]
@@ -359,7 +360,7 @@ impl State {
             return Ok(self.replace(Some((revision, as_of)), limits).unwrap_or(Step::Quiet));
         }
         let Some(known) = self.as_of else { return Ok(Step::Quiet) };
-        if revision < self.confirmed {
+        if revision < self.confirmed && !VIEW_WITHOUT_REVISION_GUARD.is_planted() {
             let began_again = as_of > known.plus_millis(limits.regressed_after_ms);
             return if began_again { Err(Refused) } else { Ok(Step::Quiet) };
         }
@@ -387,7 +388,8 @@ impl State {
     fn replace(&mut self, word: Option<(u64, Timestamp)>, limits: Limits) -> Option<Step> {
         let staged = self.staged.as_ref().filter(|staged| staged.complete)?;
         let loaded = self.as_of.is_some();
-        let regressed = loaded && staged.revision < self.revision;
+        let older = loaded && staged.revision < self.revision;
+        let regressed = older && !VIEW_WITHOUT_REVISION_GUARD.is_planted();
         if regressed && !word.is_some_and(|word| self.began_again(staged, word, limits)) {
             return None;
         }
@@ -446,7 +448,8 @@ fn take(
     seats: &mut BTreeMap<SeatId, PublicSeatState>,
 ) {
     seats.retain(|seat, state| {
-        if known.get(seat).is_some_and(|taken| taken.revision >= revision) {
+        let newer = known.get(seat).is_some_and(|taken| taken.revision >= revision);
+        if newer && !VIEW_WITHOUT_REVISION_GUARD.is_planted() {
             return false;
         }
         if *state == PublicSeatState::Free {
