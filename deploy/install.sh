@@ -58,6 +58,7 @@ missing() {
 missing_harm() {
   have nft || echo nftables
   have ip || echo iproute2
+  have iptables-legacy || echo iptables
   have strace || echo strace
   compgen -G '/usr/lib*/*/faketime/libfaketime.so.1' >/dev/null ||
     [ -e /usr/lib/faketime/libfaketime.so.1 ] || echo libfaketime

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a run tells what it does")]
 
 mod caller;
+pub mod carrier;
 pub mod checkers;
 mod coverage;
 pub mod faults;

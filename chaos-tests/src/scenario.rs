@@ -142,6 +142,14 @@ pub const SCENARIOS: &[Scenario] = &[
         time: Duration::from_secs(60),
     },
     Scenario {
+        name: "late",
+        what: "hosts: what is sent comes late and not in order, and the leader dies",
+        kinds: &[Kind::Late, Kind::KillLeader],
+        at_once: 2,
+        lasts_ms: (3_000, 8_000),
+        time: Duration::from_secs(60),
+    },
+    Scenario {
         name: "storm",
         what: "hosts: two of anything at the same time, lines included",
         kinds: &[

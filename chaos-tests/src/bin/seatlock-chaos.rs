@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use chaos_tests::carrier;
 use chaos_tests::options::Options;
 use chaos_tests::programme;
 use clap::Parser as _;
@@ -10,8 +11,19 @@ use clap::Parser as _;
 /// Nothing is known: the run could not be made.
 const NOT_RUN: u8 = 2;
 
+fn main() -> ExitCode {
+    match carrier::asked() {
+        None => run(),
+        Some(late_ms) => {
+            let Err(error) = carrier::carry(&late_ms);
+            println!("seatlock chaos: packets are not carried: {error}");
+            ExitCode::from(NOT_RUN)
+        }
+    }
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     let options = Options::parse();
     match programme::follow(&options).await {
         Ok(code) => code,

@@ -16,6 +16,7 @@ mod full_disk;
 mod kill;
 mod kill_leader;
 mod kill_two;
+mod late;
 mod leader;
 mod lossy;
 mod no_space;
@@ -179,6 +180,8 @@ faults! {
     Ring(ring::Ring) = "ring", Hosts;
     /// a node loses some of the packets sent to it
     Lossy(lossy::Lossy) = "lossy", Hosts;
+    /// what is sent to a node comes late, and not in order
+    Late(late::Late) = "late", Hosts;
     /// a node's line carries little
     ThinPipe(thin_pipe::ThinPipe) = "thin pipe", Hosts;
     /// big packets never reach a node
