@@ -14,14 +14,12 @@ pub struct Planted {
     pub name: &'static str,
     /// What every instance is told at its fail points.
     pub orders: &'static [Order],
-    /// What every instance is told when it starts, also again.
-    pub always: &'static [Order],
+    /// What the first instance is told alone, and the second.
+    pub apart: [&'static [Order]; 2],
     /// What must be wrong, too, for it to be seen: another guard would stop it.
     pub with: &'static [&'static str],
     /// A kind whose first node takes so many milliseconds longer for a flush.
     pub slow: Option<(NodeKind, u32)>,
-    /// A kind whose instances are restarted one after the other.
-    pub restarted: Option<NodeKind>,
     /// What customers do for it to be seen.
     pub habits: Habits,
     /// Whose judges look for it: one of them must find it.
@@ -49,12 +47,6 @@ const SOME_WAIT: &str = "1*pause(5500)->4*off->1*pause(5500)->4*off->1*pause(550
 const HALF_PAY_LATE: &str = "2*pause(3500)->2*off->2*pause(3500)->2*off->2*pause(3500)->2*off\
                              ->2*pause(3500)->2*off->2*pause(3500)->2*off->2*pause(3500)->2*off\
                              ->2*pause(3500)->2*off->2*pause(3500)->2*off->2*pause(3500)->2*off";
-
-/// One in forty, for longer than a feed waits for a mirror that lags.
-const NOW_AND_THEN: &str = "1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off\
-                            ->1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off\
-                            ->1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off\
-                            ->1*pause(2500)->40*off->1*pause(2500)->40*off->1*pause(2500)->40*off";
 
 /// Pins go out when late holds are over: by then who paid at once has the
 /// seat, and is about to pin it, too.
@@ -108,10 +100,13 @@ pub const PLANTED: &[Planted] = &[
             ORPHANED,
         )
     },
-    // Whoever loses one lock-service goes to another, whose mirror may lag more.
+    // The second lock-service hears nothing of some sales that the first one tells
+    // of before it dies: whoever goes to the second then is told of an older world.
     Planted {
-        restarted: Some(LOCKS),
-        always: &[(LOCKS, "mirror-applied", NOW_AND_THEN)],
+        apart: [
+            &[(LOCKS, "finished", "8*off->abort")],
+            &[(LOCKS, "mirror-applied", "1*pause(6000)")],
+        ],
         habits: Habits::USUAL.keeping(4_000).looking(8),
         ..bug("view-without-revision-guard", &[], &["INV-11"])
     },
@@ -127,10 +122,9 @@ const fn bug(
     Planted {
         name,
         orders,
-        always: &[],
+        apart: [&[], &[]],
         with: &[],
         slow: None,
-        restarted: None,
         habits: Habits::USUAL,
         caught_by,
     }

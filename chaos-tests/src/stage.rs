@@ -19,7 +19,6 @@ use view_service_client::ViewClient;
 
 use crate::faults;
 use crate::hall::{CROWD_TTL, HOLD_TTL, Hall, PICKED, crowd_plan, performance, plan};
-use crate::planted::Planted;
 use crate::workload::Habits;
 
 /// Why a run could not be made.
@@ -117,12 +116,6 @@ pub fn topology(setting: &Setting) -> Topology {
         let planted = setting.planted.join(",");
         for kind in NodeKind::ALL.into_iter().filter(|kind| kind.has_faulty_build()) {
             topology = topology.with_variable(kind, "PLANTED_BUGS", planted.clone());
-            let bugs = setting.planted.iter().filter_map(|name| Planted::named(name));
-            let orders = bugs.flat_map(|bug| bug.always).filter(|order| order.0 == kind);
-            let orders: Vec<_> = orders.map(|(_, at, told)| format!("{at}={told}")).collect();
-            if !orders.is_empty() {
-                topology = topology.with_variable(kind, "FAILPOINTS", orders.join(";"));
-            }
         }
     }
     topology

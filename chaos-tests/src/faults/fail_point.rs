@@ -9,6 +9,7 @@ use rand::seq::IndexedRandom as _;
 use serde_json::Value;
 
 use super::Harm;
+use crate::planted::Planted;
 use crate::stage::Stage;
 
 /// Kind of service, point, what it is told.
@@ -96,13 +97,18 @@ impl Harm for FailPoint {
 }
 
 impl FailPoint {
-    /// These orders, to every instance of their kinds.
-    pub(super) fn ordered(orders: &[Order], stage: &Stage) -> Self {
-        let told = orders.iter().flat_map(|(kind, point, actions)| {
-            let nodes = stage.cluster.topology().of_kind(*kind);
-            nodes.map(|node| Told { node: node.name.clone(), point, actions })
-        });
-        Self { told: told.collect() }
+    /// What brings a bug out, if fail points do.
+    pub(super) fn ordered(planted: &Planted, stage: &Stage) -> Option<Self> {
+        let nodes = |kind| stage.cluster.topology().of_kind(kind).map(|node| node.name.clone());
+        let all = planted.orders.iter();
+        let all = all.flat_map(|order| nodes(order.0).map(move |node| (node, order)));
+        let apart = planted.apart.iter().enumerate();
+        let apart = apart.flat_map(|(n, orders)| orders.iter().map(move |order| (n, order)));
+        let apart = apart.filter_map(|(n, order)| Some((nodes(order.0).nth(n)?, order)));
+        let told =
+            all.chain(apart).map(|(node, (_, point, actions))| Told { node, point, actions });
+        let told: Vec<_> = told.collect();
+        (!told.is_empty()).then_some(Self { told })
     }
 }
 

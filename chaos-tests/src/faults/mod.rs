@@ -40,7 +40,6 @@ pub use fail_point::Order;
 use crate::planted::Planted;
 use crate::stage::Stage;
 use fail_point::FailPoint;
-use rolling::Rolling;
 use slow_disk::SlowDisk;
 
 /// One way of doing harm.
@@ -193,14 +192,10 @@ faults! {
 /// What shows a planted bug.
 pub(crate) fn directed(planted: &Planted, stage: &Stage) -> Vec<(Kind, Fault)> {
     let mut faults = Vec::new();
-    if !planted.orders.is_empty() {
-        let told = FailPoint::ordered(planted.orders, stage);
-        faults.push((Kind::FailPoint, Fault::FailPoint(told)));
-    }
+    let told = FailPoint::ordered(planted, stage);
+    faults.extend(told.map(|told| (Kind::FailPoint, Fault::FailPoint(told))));
     let slow = planted.slow.and_then(|(kind, delay_ms)| SlowDisk::first(kind, delay_ms, stage));
     faults.extend(slow.map(|slow| (Kind::SlowDisk, Fault::SlowDisk(slow))));
-    let restarted = planted.restarted.map(Rolling::of);
-    faults.extend(restarted.map(|all| (Kind::Rolling, Fault::Rolling(all))));
     faults
 }
 

@@ -15,13 +15,6 @@ pub(crate) struct Rolling {
     kind: NodeKind,
 }
 
-impl Rolling {
-    /// Those of this kind.
-    pub(super) const fn of(kind: NodeKind) -> Self {
-        Self { kind }
-    }
-}
-
 impl Harm for Rolling {
     fn draw(dice: &mut StdRng, _stage: &Stage) -> Option<Self> {
         KINDS.choose(dice).map(|kind| Self { kind: *kind })
