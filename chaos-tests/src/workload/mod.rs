@@ -16,6 +16,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use seat_model::ShardId;
 use tokio::task::JoinSet;
 
 use crate::hall::Hall;
@@ -105,10 +106,11 @@ impl Crowd {
             let stop = Arc::clone(&stop);
             at_work.spawn(async move {
                 let client = recorder.next_client();
+                let halls = halls_of(&stage, number);
                 let mut visit = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
                     visit += 1;
-                    let Some(hall) = stage.halls.choose(&mut dice) else { return };
+                    let Some(hall) = halls.choose(&mut dice) else { return };
                     let who = Visitor {
                         stage: &stage,
                         recorder: &recorder,
@@ -131,6 +133,16 @@ impl Crowd {
         self.stop.store(true, Ordering::Relaxed);
         while self.at_work.join_next().await.is_some() {}
     }
+}
+
+/// Where a customer goes. Every third one keeps to one shard: were all to wait
+/// for a shard that is away, nobody could tell whether another still sells.
+fn halls_of(stage: &Stage, number: u32) -> Vec<Hall> {
+    let shards: Vec<ShardId> = stage.one_of_each_shard().into_keys().collect();
+    let home = usize::try_from(number / 3).unwrap_or(0) % shards.len().max(1);
+    let home = shards.get(home).filter(|_| number.is_multiple_of(3));
+    let halls = stage.halls.iter().filter(|hall| home.is_none_or(|home| hall.shard == *home));
+    halls.cloned().collect()
 }
 
 fn drawn(dice: &mut StdRng) -> Journey {
