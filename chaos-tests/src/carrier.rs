@@ -48,8 +48,7 @@ pub fn asked() -> Option<RangeInclusive<u64>> {
 ///
 /// # Errors
 /// When the kernel does not hand packets to this process.
-#[expect(clippy::disallowed_methods, reason = "a process of one thread, that does nothing else")]
-pub fn carry(late_ms: &RangeInclusive<u64>) -> io::Result<Infallible> {
+pub async fn carry(late_ms: &RangeInclusive<u64>) -> io::Result<Infallible> {
     let mut queue = Queue::open()?;
     queue.bind(QUEUE)?;
     queue.set_copy_range(QUEUE, COPIED)?;
@@ -60,7 +59,9 @@ pub fn carry(late_ms: &RangeInclusive<u64>) -> io::Result<Infallible> {
     let mut dice = rand::rng();
     let mut waiting: BTreeMap<(Instant, u64), Message> = BTreeMap::new();
     let mut number = 0;
+    let mut ticks = tokio::time::interval(TICK);
     loop {
+        ticks.tick().await;
         while let Some(packet) = next(&mut queue)? {
             number += 1;
             let late = Duration::from_millis(dice.random_range(late_ms.clone()));
@@ -72,7 +73,6 @@ pub fn carry(late_ms: &RangeInclusive<u64>) -> io::Result<Infallible> {
             packet.set_verdict(Verdict::Accept);
             queue.verdict(packet)?;
         }
-        std::thread::sleep(TICK);
     }
 }
 

@@ -11,19 +11,13 @@ use clap::Parser as _;
 /// Nothing is known: the run could not be made.
 const NOT_RUN: u8 = 2;
 
-fn main() -> ExitCode {
-    match carrier::asked() {
-        None => run(),
-        Some(late_ms) => {
-            let Err(error) = carrier::carry(&late_ms);
-            println!("seatlock chaos: packets are not carried: {error}");
-            ExitCode::from(NOT_RUN)
-        }
-    }
-}
-
 #[tokio::main]
-async fn run() -> ExitCode {
+async fn main() -> ExitCode {
+    if let Some(late_ms) = carrier::asked() {
+        let Err(error) = carrier::carry(&late_ms).await;
+        println!("seatlock chaos: packets are not carried: {error}");
+        return ExitCode::from(NOT_RUN);
+    }
     let options = Options::parse();
     match programme::follow(&options).await {
         Ok(code) => code,
