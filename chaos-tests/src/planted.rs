@@ -1,6 +1,6 @@
 //! Bugs that the faulty services can be told to have, what brings each out,
-//! and the promise whose judge must catch it. What is not here cannot be
-//! planted yet (docs/CHAOS.md says which of the known weak designs that are).
+//! and the promise whose judge must catch it: the thirteen known weak designs of
+//! docs/CHAOS.md.
 
 use local_cluster::NodeKind;
 

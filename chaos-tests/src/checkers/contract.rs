@@ -19,11 +19,9 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
 }
 
 /// Who must say loudly that its store fails, and after which faults.
-const MUST_COMPLAIN: [(&str, &[&str]); 3] = [
+const MUST_COMPLAIN: [(&str, &[&str]); 2] = [
     ("lock_service::space", &["no space"]),
     ("payment_gateway::desk", &["failing flush", "full disk"]),
-    // The last line of a process that gives up; only the gateway does.
-    ("service_kit::process", &["failing flush", "full disk"]),
 ];
 
 fn expected(evidence: &Evidence<'_>, line: &str) -> bool {

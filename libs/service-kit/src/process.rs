@@ -150,7 +150,8 @@ where
     drop(lanes);
     admin.abort();
     if process.background.gave_up() {
-        tracing::error!(service = name, "stopped, because it cannot go on");
+        // Who gave up has said why, as an error: once is enough.
+        tracing::warn!(service = name, "stopped, because it cannot go on");
         ExitCode::FAILURE
     } else if served && finished {
         tracing::info!(service = name, "stopped");
