@@ -131,11 +131,7 @@ fn open_log(path: &Path) -> io::Result<File> {
 #[must_use]
 pub(crate) fn liveness(id: ProcessId) -> Liveness {
     match read_stat(id.pid) {
-        Some(stat) if stat.start_time == id.start_time => match stat.state {
-            'Z' | 'X' | 'x' => Liveness::Gone,
-            'T' | 't' => Liveness::Paused,
-            _ => Liveness::Running,
-        },
+        Some(stat) if stat.start_time == id.start_time => stat.liveness(),
         Some(_) | None => Liveness::Gone,
     }
 }
@@ -196,7 +192,21 @@ async fn wait_gone(id: ProcessId, patience: Duration) -> bool {
 
 struct Stat {
     state: char,
+    threads: u32,
     start_time: u64,
+}
+
+impl Stat {
+    /// The state is the first thread's. A killed process whose other threads
+    /// are not through yet, one of them in an fsync perhaps, is shown as a
+    /// zombie and still has its ports and files: it is not gone.
+    const fn liveness(&self) -> Liveness {
+        match self.state {
+            'Z' | 'X' | 'x' if self.threads <= 1 => Liveness::Gone,
+            'T' | 't' => Liveness::Paused,
+            _ => Liveness::Running,
+        }
+    }
 }
 
 fn read_stat(pid: i32) -> Option<Stat> {
@@ -209,9 +219,11 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(") ")?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    // proc(5): state is field 3, the start time field 22.
-    let start_time = fields.nth(18)?.parse().ok()?;
-    Some(Stat { state, start_time })
+    // proc(5): state is field 3, the count of threads field 20, the start
+    // time field 22.
+    let threads = fields.nth(16)?.parse().ok()?;
+    let start_time = fields.nth(1)?.parse().ok()?;
+    Some(Stat { state, threads, start_time })
 }
 
 #[cfg(test)]
@@ -233,7 +245,20 @@ mod tests {
     fn a_name_with_brackets_does_not_confuse_the_fields() {
         let text = "7 (a) b) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4242 9 9";
         let stat = parse_stat(text).unwrap();
-        assert_eq!((stat.state, stat.start_time), ('S', 4242));
+        assert_eq!((stat.state, stat.threads, stat.start_time), ('S', 1, 4242));
+    }
+
+    #[test]
+    fn a_zombie_with_threads_is_not_gone() {
+        // As Linux shows a program whose first thread ended before the others.
+        let text = |threads: u32| {
+            let stat =
+                format!("9 (etcd) Z 1 9 9 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 {threads} 0 42 0");
+            parse_stat(&stat).unwrap().liveness()
+        };
+        assert_eq!(text(2), Liveness::Running);
+        assert_eq!(text(1), Liveness::Gone);
+        assert_eq!(text(0), Liveness::Gone);
     }
 
     #[test]
