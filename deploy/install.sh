@@ -39,6 +39,9 @@ missing() {
   have redis-server || echo redis-server
   have haproxy || echo haproxy
   have prometheus || echo prometheus
+  have prometheus-mysqld-exporter || have mysqld_exporter || echo prometheus-mysqld-exporter
+  have prometheus-redis-exporter || have redis_exporter || echo prometheus-redis-exporter
+  have prometheus-alertmanager || have alertmanager || echo prometheus-alertmanager
   have protoc || echo protobuf-compiler
   # Recommended by protobuf-compiler, not required by it; the build needs it.
   [ -e /usr/include/google/protobuf/descriptor.proto ] ||

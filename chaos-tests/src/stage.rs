@@ -104,11 +104,10 @@ pub fn topology(setting: &Setting) -> Topology {
         stuck_retry_first_ms = 500
         stuck_retry_max_ms = 2000
     };
-    let mut topology = Topology::new(setting.tag.clone(), Profile::Ha).with_override(
-        NodeKind::BookingApi,
-        "sale",
-        toml::Value::Table(sale),
-    );
+    // The run is its own witness: what only watches would cost time.
+    let mut topology = Topology::new(setting.tag.clone(), Profile::Ha)
+        .only(|kind| !kind.is_watcher())
+        .with_override(NodeKind::BookingApi, "sale", toml::Value::Table(sale));
     topology.home.clone_from(&setting.home);
     topology.hosts = setting.hosts.then(Hosts::default);
     topology.faulty = setting.faulty || !setting.planted.is_empty();

@@ -511,8 +511,9 @@ impl StartedCluster {
 
 fn describe(node: &NodePlan, pid: Option<i32>) -> Node {
     let admin = match node.kind {
-        NodeKind::Etcd | NodeKind::Prometheus => Some(node.ports.at_main()),
+        NodeKind::Etcd => Some(node.ports.at_main()),
         kind if kind.is_store() => None,
+        kind if kind.is_watcher() => Some(node.ports.at_main()),
         _ => Some(node.ports.at_second()),
     };
     Node {

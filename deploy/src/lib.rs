@@ -18,9 +18,11 @@
 //! them, and [`StartedCluster::attach`] finds them again.
 
 mod addresses;
+mod alertmanager;
 mod cluster;
 pub mod demo_world;
 mod etcd;
+mod exporters;
 mod haproxy;
 pub mod hosts;
 mod mysql;

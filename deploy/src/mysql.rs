@@ -22,6 +22,9 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// The account of the services.
 const ACCOUNT: &str = "seatlock";
 
+/// What looks at a server's health, and may do no more.
+pub(crate) const EXPORTER_ACCOUNT: &str = "exporter";
+
 /// The launcher's own account: replication, and questions about it.
 const LAUNCHER_ACCOUNT: &str = "launcher";
 
@@ -104,8 +107,11 @@ fn init_sql(node: &NodeSpec, layout: Layout<'_>) -> String {
          CREATE USER IF NOT EXISTS '{ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
          GRANT ALL ON {database}.* TO '{ACCOUNT}'@'{from}';\n\
          CREATE USER IF NOT EXISTS '{LAUNCHER_ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
-         GRANT ALL ON *.* TO '{LAUNCHER_ACCOUNT}'@'{from}' WITH GRANT OPTION;\n",
-        secrets.database, secrets.launcher,
+         GRANT ALL ON *.* TO '{LAUNCHER_ACCOUNT}'@'{from}' WITH GRANT OPTION;\n\
+         CREATE USER IF NOT EXISTS '{EXPORTER_ACCOUNT}'@'{from}' IDENTIFIED BY '{}' \
+         WITH MAX_USER_CONNECTIONS 3;\n\
+         GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO '{EXPORTER_ACCOUNT}'@'{from}';\n",
+        secrets.database, secrets.launcher, secrets.exporter,
     );
     let primary = layout.state.topology.of_kind(NodeKind::Catalogue).next();
     if let (NodeKind::CatalogueReplica, Some(primary)) = (node.kind, primary) {

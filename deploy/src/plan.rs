@@ -13,7 +13,7 @@ use crate::programs::Programs;
 use crate::readiness::Probe;
 use crate::state::{ClusterFolder, ClusterState};
 use crate::topology::{NodeKind, NodeSpec};
-use crate::{etcd, haproxy, mysql, prometheus, redis, service};
+use crate::{alertmanager, etcd, exporters, haproxy, mysql, prometheus, redis, service};
 
 /// A file the launcher writes before it starts a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,9 @@ impl Plan {
             | NodeKind::BookingApi
             | NodeKind::ViewService => service::plan(node, layout),
             NodeKind::LoadBalancer => haproxy::plan(node, layout),
+            NodeKind::MysqldExporter => exporters::mysqld(node, layout),
+            NodeKind::RedisExporter => exporters::redis(node, layout),
+            NodeKind::Alertmanager => alertmanager::plan(node, layout),
             NodeKind::Prometheus => prometheus::plan(node, layout),
         };
         Self { nodes: state.topology.nodes.iter().map(node).collect() }
@@ -210,7 +213,8 @@ pub(crate) mod tests {
             "{text}"
         );
         assert!(text.contains("/opt/bin/etcd --name=etcd-0"), "{text}");
-        for secret in [&state.secrets.jwt, &state.secrets.database, &state.secrets.launcher] {
+        let secrets = &state.secrets;
+        for secret in [&secrets.jwt, &secrets.database, &secrets.launcher, &secrets.exporter] {
             assert!(!text.contains(secret.as_str()));
         }
     }

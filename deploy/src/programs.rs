@@ -43,6 +43,27 @@ pub const REDIS: Tool = tool("Redis", &["redis-server"], "--version", "redis-ser
 pub const HAPROXY: Tool = tool("HAProxy", &["haproxy"], "-v", "haproxy");
 /// Prometheus.
 pub const PROMETHEUS: Tool = tool("Prometheus", &["prometheus"], "--version", "prometheus");
+/// Tells Prometheus how a MariaDB server is.
+pub const MYSQLD_EXPORTER: Tool = tool(
+    "MariaDB's exporter",
+    &["prometheus-mysqld-exporter", "mysqld_exporter"],
+    "--version",
+    "prometheus-mysqld-exporter",
+);
+/// Tells Prometheus how Redis is.
+pub const REDIS_EXPORTER: Tool = tool(
+    "Redis' exporter",
+    &["prometheus-redis-exporter", "redis_exporter"],
+    "--version",
+    "prometheus-redis-exporter",
+);
+/// Takes Prometheus' alerts.
+pub const ALERTMANAGER: Tool = tool(
+    "Alertmanager",
+    &["prometheus-alertmanager", "alertmanager"],
+    "--version",
+    "prometheus-alertmanager",
+);
 /// What checks Prometheus' rules.
 pub const PROMTOOL: Tool =
     Tool { for_tests: true, ..tool("promtool", &["promtool"], "--version", "prometheus") };
@@ -69,13 +90,16 @@ pub const CARGO: Tool =
     Tool { for_building: true, ..tool("Rust toolchain", &["cargo"], "--version", "rustup.rs") };
 
 /// Everything `doctor` looks for.
-pub const ALL: [Tool; 13] = [
+pub const ALL: [Tool; 16] = [
     ETCD,
     MARIADB,
     MARIADB_INSTALL,
     REDIS,
     HAPROXY,
     PROMETHEUS,
+    MYSQLD_EXPORTER,
+    REDIS_EXPORTER,
+    ALERTMANAGER,
     PROMTOOL,
     PROTOC,
     CC,
@@ -219,6 +243,9 @@ const fn tool_of(kind: NodeKind) -> Option<Tool> {
         NodeKind::Shard | NodeKind::Catalogue | NodeKind::CatalogueReplica => Some(MARIADB),
         NodeKind::Redis => Some(REDIS),
         NodeKind::LoadBalancer => Some(HAPROXY),
+        NodeKind::MysqldExporter => Some(MYSQLD_EXPORTER),
+        NodeKind::RedisExporter => Some(REDIS_EXPORTER),
+        NodeKind::Alertmanager => Some(ALERTMANAGER),
         NodeKind::Prometheus => Some(PROMETHEUS),
         NodeKind::PaymentGateway
         | NodeKind::LockService

@@ -9,6 +9,10 @@ use crate::topology::{NodeKind, NodeSpec};
 
 const TEMPLATE: &str = include_str!("../prometheus/prometheus.yml");
 
+/// An exporter asks its store for hundreds of lines each time: less often, and
+/// with more patience.
+const EXPORTER_PACE: &str = "    scrape_interval: 10s\n    scrape_timeout: 5s\n";
+
 /// Objectives and alerts, by the names that the configuration has for them.
 const RULES: [(&str, &str); 2] = [
     ("slo.yml", include_str!("../prometheus/rules/slo.yml")),
@@ -41,24 +45,44 @@ fn config_text(layout: Layout<'_>) -> String {
         if nodes.is_empty() || !has_metrics(kind) {
             continue;
         }
-        let _ = writeln!(jobs, "  - job_name: {kind}\n    static_configs:");
+        let pace = if is_exporter(kind) { EXPORTER_PACE } else { "" };
+        let _ = writeln!(jobs, "  - job_name: {kind}\n{pace}    static_configs:");
         for node in nodes {
-            let ports = layout.ports(&node.name);
-            let at = if kind == NodeKind::Etcd { ports.at_main() } else { ports.at_second() };
+            // What an exporter tells is about its server.
+            let about = layout.state.topology.watched_by(node).unwrap_or(node);
             let _ = writeln!(
                 jobs,
                 "      - targets: ['{}']\n        labels: {{node: {}}}",
-                address(at),
-                node.name
+                metrics_at(node, layout),
+                about.name
             );
         }
     }
-    TEMPLATE.replace("@TAG@", &layout.state.topology.tag).replace("@JOBS@", jobs.trim_end())
+    let alertmanagers = layout.names_of(&[NodeKind::Alertmanager]);
+    let alertmanagers: Vec<String> = alertmanagers
+        .iter()
+        .map(|name| format!("'{}'", address(layout.ports(name).at_main())))
+        .collect();
+    TEMPLATE
+        .replace("@TAG@", &layout.state.topology.tag)
+        .replace("@ALERTMANAGERS@", &alertmanagers.join(", "))
+        .replace("@JOBS@", jobs.trim_end())
+}
+
+fn metrics_at(node: &NodeSpec, layout: Layout<'_>) -> String {
+    let ports = layout.ports(&node.name);
+    // etcd's second port is its peers'.
+    address(if node.kind == NodeKind::Etcd { ports.at_main() } else { ports.at_second() })
+}
+
+const fn is_exporter(kind: NodeKind) -> bool {
+    matches!(kind, NodeKind::MysqldExporter | NodeKind::RedisExporter)
 }
 
 const fn has_metrics(kind: NodeKind) -> bool {
     kind.is_service()
-        || matches!(kind, NodeKind::Etcd | NodeKind::LoadBalancer | NodeKind::Prometheus)
+        || kind.is_watcher()
+        || matches!(kind, NodeKind::Etcd | NodeKind::LoadBalancer)
 }
 
 #[cfg(test)]
@@ -73,13 +97,19 @@ mod tests {
         let layout = Layout { state: &state, folder: &folder, programs: &programs };
         let text = config_text(layout);
         for node in &state.topology.nodes {
-            let label = format!("labels: {{node: {}}}", node.name);
-            assert_eq!(text.contains(&label), has_metrics(node.kind), "{} in\n{text}", node.name);
+            let scraped = format!("targets: ['{}']", metrics_at(node, layout));
+            assert_eq!(text.contains(&scraped), has_metrics(node.kind), "{} in\n{text}", node.name);
         }
+        // By name also where an exporter speaks for it.
+        for name in ["shard-1", "catalogue-replica", "redis", "etcd-2", "prometheus"] {
+            assert!(text.contains(&format!("labels: {{node: {name}}}")), "{name} in\n{text}");
+        }
+        let alertmanager = address(layout.ports("alertmanager").at_main());
+        assert!(text.contains(&format!("- targets: ['{alertmanager}']\n\n")), "{text}");
         let admin = address(layout.ports("booking-api-1").at_second());
         assert!(text.contains(&format!("targets: ['{admin}']")), "{text}");
         assert!(!text.contains('@'), "{text}");
         let jobs = text.lines().filter(|line| line.trim_start().starts_with("- job_name:"));
-        assert_eq!(jobs.count(), 7, "{text}");
+        assert_eq!(jobs.count(), 10, "{text}");
     }
 }

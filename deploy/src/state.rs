@@ -19,7 +19,7 @@ use crate::process::ProcessId;
 use crate::topology::Topology;
 
 /// Raised when an older launcher could not read the file any more.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// How often a taken lock is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(10);
@@ -74,13 +74,21 @@ pub struct Secrets {
     pub database: String,
     /// The password of the account the launcher uses itself.
     pub launcher: String,
+    /// The password of the account that only looks at a database's health.
+    pub exporter: String,
 }
 
 impl Secrets {
     fn generate() -> Self {
         // Letters and digits only: they stand in URLs, TOML and SQL alike.
         let secret = || Alphanumeric.sample_string(&mut rand::rng(), 43);
-        Self { jwt: secret(), booking: secret(), database: secret(), launcher: secret() }
+        Self {
+            jwt: secret(),
+            booking: secret(),
+            database: secret(),
+            launcher: secret(),
+            exporter: secret(),
+        }
     }
 }
 

@@ -39,13 +39,19 @@ pub enum NodeKind {
     ViewService,
     /// HAProxy.
     LoadBalancer,
+    /// Tells Prometheus how one MariaDB server is.
+    MysqldExporter,
+    /// Tells Prometheus how Redis is.
+    RedisExporter,
+    /// Takes Prometheus' alerts and tells people.
+    Alertmanager,
     /// Prometheus.
     Prometheus,
 }
 
 impl NodeKind {
     /// Every kind there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Etcd,
         Self::Shard,
         Self::Catalogue,
@@ -56,6 +62,9 @@ impl NodeKind {
         Self::BookingApi,
         Self::ViewService,
         Self::LoadBalancer,
+        Self::MysqldExporter,
+        Self::RedisExporter,
+        Self::Alertmanager,
         Self::Prometheus,
     ];
 
@@ -73,6 +82,9 @@ impl NodeKind {
             Self::BookingApi => "booking-api",
             Self::ViewService => "view-service",
             Self::LoadBalancer => "load-balancer",
+            Self::MysqldExporter => "mysqld-exporter",
+            Self::RedisExporter => "redis-exporter",
+            Self::Alertmanager => "alertmanager",
             Self::Prometheus => "prometheus",
         }
     }
@@ -101,6 +113,21 @@ impl NodeKind {
         )
     }
 
+    /// Whether it is a MariaDB server.
+    #[must_use]
+    pub const fn is_database(self) -> bool {
+        matches!(self, Self::Shard | Self::Catalogue | Self::CatalogueReplica)
+    }
+
+    /// Whether it only watches the others: nobody's request passes through it.
+    #[must_use]
+    pub const fn is_watcher(self) -> bool {
+        matches!(
+            self,
+            Self::MysqldExporter | Self::RedisExporter | Self::Alertmanager | Self::Prometheus
+        )
+    }
+
     /// Kinds with a single node are named after their kind, without a number.
     const fn is_single(self) -> bool {
         matches!(
@@ -110,6 +137,8 @@ impl NodeKind {
                 | Self::Redis
                 | Self::PaymentGateway
                 | Self::LoadBalancer
+                | Self::RedisExporter
+                | Self::Alertmanager
                 | Self::Prometheus
         )
     }
@@ -249,19 +278,36 @@ impl Topology {
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(NodeKind) -> bool) -> Self {
         self.nodes.retain(|node| wanted(node.kind));
+        self.fit_exporters();
         self
     }
 
     /// Sets the number of nodes of a kind; kinds there is one of (catalogue,
-    /// replica, Redis, payment gateway, load balancer, Prometheus) have 0 or 1.
+    /// replica, Redis, payment gateway, load balancer, what watches them) have
+    /// 0 or 1. MariaDB's exporters are all or none: one for each server.
     pub fn set_count(&mut self, kind: NodeKind, count: usize) {
-        let count = if kind.is_single() { count.min(1) } else { count };
+        self.replace(kind, if kind.is_single() { count.min(1) } else { count });
+        self.fit_exporters();
+    }
+
+    fn replace(&mut self, kind: NodeKind, count: usize) {
         self.nodes.retain(|node| node.kind != kind);
         self.nodes.extend((0..count).map(|index| {
             let name = if kind.is_single() { kind.to_string() } else { format!("{kind}-{index}") };
             NodeSpec { name, kind, index }
         }));
         self.nodes.sort_by_key(|node| (node.kind, node.index));
+    }
+
+    /// Nobody looks at a server that is not there, and at each that is.
+    fn fit_exporters(&mut self) {
+        if self.has(NodeKind::MysqldExporter) {
+            let servers = self.nodes.iter().filter(|node| node.kind.is_database()).count();
+            self.replace(NodeKind::MysqldExporter, servers);
+        }
+        if !self.has(NodeKind::Redis) {
+            self.replace(NodeKind::RedisExporter, 0);
+        }
     }
 
     /// Sets one configuration value of every instance of a service kind,
@@ -287,6 +333,19 @@ impl Topology {
     /// The nodes of a kind, in order.
     pub fn of_kind(&self, kind: NodeKind) -> impl Iterator<Item = &NodeSpec> {
         self.nodes.iter().filter(move |node| node.kind == kind)
+    }
+
+    /// What an exporter looks at: the MariaDB server that has its number, or
+    /// Redis. `None` for every other node.
+    #[must_use]
+    pub fn watched_by(&self, exporter: &NodeSpec) -> Option<&NodeSpec> {
+        match exporter.kind {
+            NodeKind::MysqldExporter => {
+                self.nodes.iter().filter(|node| node.kind.is_database()).nth(exporter.index)
+            }
+            NodeKind::RedisExporter => self.of_kind(NodeKind::Redis).next(),
+            _ => None,
+        }
     }
 
     /// A node's own address, where it has a host of its own.
@@ -345,6 +404,12 @@ mod tests {
                 "view-service-0",
                 "view-service-1",
                 "load-balancer",
+                "mysqld-exporter-0",
+                "mysqld-exporter-1",
+                "mysqld-exporter-2",
+                "mysqld-exporter-3",
+                "redis-exporter",
+                "alertmanager",
                 "prometheus",
             ]
         );
@@ -360,6 +425,22 @@ mod tests {
             names(&tiny.only(NodeKind::is_store)),
             ["etcd-0", "shard-0", "shard-1", "catalogue", "catalogue-replica", "redis"]
         );
+    }
+
+    #[test]
+    fn every_database_has_its_exporter() {
+        let mut topology = Topology::new("t", Profile::Tiny);
+        topology.set_count(NodeKind::Shard, 3);
+        let watched = |topology: &Topology| {
+            let exporters = topology.nodes.iter().filter(|node| node.kind.is_watcher());
+            let watched = exporters.filter_map(|node| topology.watched_by(node));
+            watched.map(|node| node.name.clone()).collect::<Vec<_>>()
+        };
+        let all = ["shard-0", "shard-1", "shard-2", "catalogue", "catalogue-replica", "redis"];
+        assert_eq!(watched(&topology), all);
+        let shards = topology.only(|kind| kind == NodeKind::Shard || kind.is_watcher());
+        assert_eq!(watched(&shards), all[..3]);
+        assert!(!shards.has(NodeKind::RedisExporter));
     }
 
     #[test]

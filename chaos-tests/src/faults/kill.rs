@@ -1,6 +1,5 @@
 //! One node is killed (SIGKILL) and started again.
 
-use local_cluster::NodeKind;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
@@ -13,8 +12,7 @@ pub(crate) struct Kill {
 
 impl Harm for Kill {
     fn draw(dice: &mut StdRng, stage: &Stage) -> Option<Self> {
-        let nodes = stage.cluster.topology().nodes.iter();
-        let nodes: Vec<_> = nodes.filter(|node| node.kind != NodeKind::Prometheus).collect();
+        let nodes = &stage.cluster.topology().nodes;
         nodes.choose(dice).map(|node| Self { node: node.name.clone() })
     }
 

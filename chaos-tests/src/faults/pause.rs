@@ -15,8 +15,7 @@ pub(crate) struct Pause {
 impl Harm for Pause {
     fn draw(dice: &mut StdRng, stage: &Stage) -> Option<Self> {
         let nodes = stage.cluster.topology().nodes.iter();
-        let edge = [NodeKind::Prometheus, NodeKind::LoadBalancer];
-        let nodes: Vec<_> = nodes.filter(|node| !edge.contains(&node.kind)).collect();
+        let nodes: Vec<_> = nodes.filter(|node| node.kind != NodeKind::LoadBalancer).collect();
         nodes.choose(dice).map(|node| Self { node: node.name.clone() })
     }
 

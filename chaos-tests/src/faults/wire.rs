@@ -95,11 +95,9 @@ pub(super) async fn on_host(stage: &Stage, node: &str, command: &[&str]) -> Resu
     Err(format!("{} on {node}: {why}", command.join(" ")))
 }
 
-/// Any node but the load balancer, which is the customers' only way in, and
-/// Prometheus, which nobody needs.
+/// Any node but the load balancer, which is the customers' only way in.
 pub(super) fn anybody(dice: &mut StdRng, stage: &Stage) -> Option<String> {
-    let edge = [NodeKind::Prometheus, NodeKind::LoadBalancer];
     let nodes = stage.cluster.topology().nodes.iter();
-    let nodes: Vec<_> = nodes.filter(|node| !edge.contains(&node.kind)).collect();
+    let nodes: Vec<_> = nodes.filter(|node| node.kind != NodeKind::LoadBalancer).collect();
     nodes.choose(dice).map(|node| node.name.clone())
 }

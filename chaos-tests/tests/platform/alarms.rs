@@ -20,12 +20,25 @@ type Alarm<'a> = (&'a str, &'a str, &'a str);
 
 impl World {
     async fn prometheus(&self, path: &str) -> Result<Value, String> {
-        let node = self.cluster.node("prometheus").map_err(|error| error.to_string())?;
-        let url = format!("http://{}/api/v1/{path}", node.address);
+        Ok(self.asked("prometheus", &format!("/api/v1/{path}")).await?["data"].clone())
+    }
+
+    async fn asked(&self, node: &str, path: &str) -> Result<Value, String> {
+        let node = self.cluster.node(node).map_err(|error| error.to_string())?;
+        let url = format!("http://{}{path}", node.address);
         let answer =
             self.anybody.http().get(url).send().await.map_err(|error| error.to_string())?;
-        let body: Value = answer.json().await.map_err(|error| error.to_string())?;
-        Ok(body["data"].clone())
+        answer.json().await.map_err(|error| error.to_string())
+    }
+
+    /// Who is told of an alert; nobody when Alertmanager does not have it.
+    async fn told(&self, (name, label, value): Alarm<'_>) -> Result<Vec<String>, String> {
+        let alerts = self.asked("alertmanager", "/api/v2/alerts").await?;
+        let of_it = alerts.as_array().into_iter().flatten().filter(|alert| {
+            alert["labels"]["alertname"] == name && alert["labels"][label] == value
+        });
+        let receivers = of_it.flat_map(|alert| alert["receivers"].as_array().into_iter().flatten());
+        Ok(receivers.filter_map(|receiver| receiver["name"].as_str().map(str::to_owned)).collect())
     }
 
     /// Whether an alert is pending or firing.
@@ -117,6 +130,8 @@ pub(crate) async fn what_is_broken_is_heard_of_until_it_is_mended(world: &World)
         if world.is_heard(redis).await? { Ok(()) } else { Err(format!("no {redis:?}; {held:?}")) }
     })
     .await;
+    let store: Alarm<'_> = ("StoreDown", "node", "redis");
+    world.hears(store).await;
     world.cluster.restart("redis").await.expect("restarted");
     healthy().await;
 
@@ -144,13 +159,24 @@ pub(crate) async fn what_is_broken_is_heard_of_until_it_is_mended(world: &World)
     let down: Alarm<'_> = ("InstanceDown", "node", "view-service-1");
     world.cluster.kill("view-service-1").await.expect("killed");
     world.hears(down).await;
+    // It fires after half a minute; then whoever is on call is told.
+    eventually(SILENT_WITHIN, || async {
+        let told = world.told(down).await?;
+        if told == ["on-call"] { Ok(()) } else { Err(format!("{told:?} are told")) }
+    })
+    .await;
     world.cluster.restart("view-service-1").await.expect("restarted");
     healthy().await;
 
-    for alarm in [away, redis, leader, stale, down] {
+    for alarm in [away, redis, store, leader, stale, down] {
         eventually(SILENT_WITHIN, || async {
             if world.is_heard(alarm).await? { Err(format!("still {alarm:?}")) } else { Ok(()) }
         })
         .await;
     }
+    eventually(SILENT_WITHIN, || async {
+        let told = world.told(down).await?;
+        if told.is_empty() { Ok(()) } else { Err(format!("{told:?} are still told")) }
+    })
+    .await;
 }
