@@ -19,6 +19,7 @@
 
 mod addresses;
 mod cluster;
+mod console;
 pub mod demo_world;
 mod etcd;
 mod haproxy;
