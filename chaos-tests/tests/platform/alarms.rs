@@ -19,18 +19,9 @@ const SILENT_WITHIN: Duration = Duration::from_secs(120);
 type Alarm<'a> = (&'a str, &'a str, &'a str);
 
 impl World {
-    async fn prometheus(&self, path: &str) -> Result<Value, String> {
-        let node = self.cluster.node("prometheus").map_err(|error| error.to_string())?;
-        let url = format!("http://{}/api/v1/{path}", node.address);
-        let answer =
-            self.anybody.http().get(url).send().await.map_err(|error| error.to_string())?;
-        let body: Value = answer.json().await.map_err(|error| error.to_string())?;
-        Ok(body["data"].clone())
-    }
-
     /// Whether an alert is pending or firing.
     async fn is_heard(&self, (name, label, value): Alarm<'_>) -> Result<bool, String> {
-        let heard = self.prometheus("alerts").await?;
+        let heard = self.prometheus("alerts", &[]).await?;
         let mut heard = heard["alerts"].as_array().into_iter().flatten();
         Ok(heard.any(|alert| {
             let labels = &alert["labels"];
@@ -56,7 +47,7 @@ pub(crate) async fn every_rule_is_evaluated_and_every_objective_measured(world: 
     buyer.post_once(show.book_path(), bought).expect(201).await;
     world.seats(&show).await;
     eventually(SILENT_WITHIN, || async {
-        let rules = world.prometheus("rules").await?;
+        let rules = world.prometheus("rules", &[]).await?;
         let groups = rules["groups"].as_array().cloned().unwrap_or_default();
         let rules: Vec<Value> = groups
             .iter()
@@ -69,9 +60,10 @@ pub(crate) async fn every_rule_is_evaluated_and_every_objective_measured(world: 
                 rules.len()
             ));
         }
-        let budgets = world.prometheus("query?query=count(slo:error_budget:ratio)").await?;
-        let measured = world.prometheus("query?query=count(slo:error_ratio:rate5m)").await?;
-        let value = |found: &Value| found["result"][0]["value"][1].clone();
+        let budgets = world.measured("count(slo:error_budget:ratio)").await?;
+        let measured = world.measured("count(slo:error_ratio:rate5m)").await?;
+        let value =
+            |found: &[Value]| found.first().map_or(Value::Null, |one| one["value"][1].clone());
         let (budgets, measured) = (value(&budgets), value(&measured));
         if budgets.is_string() && budgets == measured {
             return Ok(());
