@@ -8,6 +8,7 @@ use seat_model::ShardId;
 use store_audit::Addresses;
 
 use crate::cluster::{ClusterError, StartedCluster};
+use crate::console;
 use crate::plan::{http, ports_of};
 use crate::token::{self, Role};
 use crate::topology::{NodeKind, NodeSpec};
@@ -41,6 +42,12 @@ impl StartedCluster {
     #[must_use]
     pub fn prometheus_url(&self) -> String {
         http(ports_of(self.state(), "prometheus").at_main())
+    }
+
+    /// The operations page, which Prometheus serves.
+    #[must_use]
+    pub fn operations_url(&self) -> String {
+        format!("{}/{}", self.prometheus_url(), console::PATH)
     }
 
     /// The client URLs of the etcd members.

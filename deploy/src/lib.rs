@@ -20,6 +20,7 @@
 mod addresses;
 mod alertmanager;
 mod cluster;
+mod console;
 pub mod demo_world;
 mod etcd;
 mod exporters;

@@ -1,8 +1,10 @@
-//! Prometheus: scrapes every node that has metrics, and evaluates the rules.
+//! Prometheus: scrapes every node that has metrics, evaluates the rules, and
+//! serves the operations page.
 //! It must not know what the metrics mean.
 
 use std::fmt::Write as _;
 
+use crate::console;
 use crate::plan::{ConfigFile, Layout, NodePlan, address, args, http};
 use crate::readiness::Probe;
 use crate::topology::{NodeKind, NodeSpec};
@@ -31,10 +33,12 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
         "--storage.tsdb.retention.time=2d".to_owned(),
         "--storage.tsdb.retention.size=1GB".to_owned(),
         format!("--web.listen-address={}", address(at)),
+        format!("--web.console.templates={}", folder.join("consoles").display()),
     ]);
     plan.files = vec![ConfigFile { path: config, text: config_text(layout) }];
     let rules = RULES.map(|(name, text)| ConfigFile { path: folder.join(name), text: text.into() });
     plan.files.extend(rules);
+    plan.files.push(ConfigFile { path: folder.join(console::PATH), text: console::page() });
     plan
 }
 
@@ -111,5 +115,17 @@ mod tests {
         assert!(!text.contains('@'), "{text}");
         let jobs = text.lines().filter(|line| line.trim_start().starts_with("- job_name:"));
         assert_eq!(jobs.count(), 10, "{text}");
+    }
+
+    #[test]
+    fn the_operations_page_is_where_prometheus_looks_for_it() {
+        let (state, folder, programs) = sample(Profile::Tiny);
+        let layout = Layout { state: &state, folder: &folder, programs: &programs };
+        let node = state.topology.of_kind(NodeKind::Prometheus).next().unwrap();
+        let plan = plan(node, layout);
+        let consoles = folder.node("prometheus").join("consoles");
+        let flag = format!("--web.console.templates={}", consoles.display());
+        assert!(plan.launch.args.iter().any(|arg| *arg == *flag), "{:?}", plan.launch.args);
+        assert!(plan.files.iter().any(|file| file.path == consoles.join("operations.html")));
     }
 }

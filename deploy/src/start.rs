@@ -166,6 +166,9 @@ pub(crate) async fn start_or_adopt(
     let folder = cluster.folder();
     create_private(&node.launch.folder)?;
     for file in &node.files {
+        if let Some(folder) = file.path.parent() {
+            create_private(folder)?;
+        }
         write_private(&file.path, &file.text)?;
     }
     if let Some(data) = &node.database_folder {

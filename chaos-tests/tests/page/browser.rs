@@ -71,7 +71,12 @@ pub(crate) struct Browser {
 impl Browser {
     /// Opens a place of the page, such as `#/mine`.
     pub(crate) async fn visit(&self, place: &str) {
-        self.client.goto(&format!("{}/{place}", self.base_url)).await.expect("the page opens");
+        self.go(&format!("{}/{place}", self.base_url)).await;
+    }
+
+    /// Opens another page than that of the platform.
+    pub(crate) async fn go(&self, url: &str) {
+        self.client.goto(url).await.expect("the page opens");
     }
 
     /// Reloads.

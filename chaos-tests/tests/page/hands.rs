@@ -60,7 +60,7 @@ pub(crate) async fn a_booking_needs_nothing_but_keys(house: &House, browsers: &B
 }
 
 /// Nothing is wider than the screen.
-async fn fits(browser: &Browser) {
+pub(crate) async fn fits(browser: &Browser) {
     let wide = browser.script("return [document.documentElement.scrollWidth, innerWidth]", vec![]);
     let wide = wide.await;
     assert!(wide[0].as_u64() <= wide[1].as_u64(), "the page is wider than the phone: {wide}");

@@ -12,6 +12,7 @@ mod buying;
 mod driver;
 mod hands;
 mod house;
+mod operations;
 mod organising;
 mod races;
 mod speed;
@@ -111,6 +112,7 @@ fn side_by_side(house: &Arc<House>, runtime: &Handle) -> Vec<Trial> {
             a_booking_needs_nothing_but_keys, a_booking_on_a_phone_with_a_finger,
             dark_and_without_motion,
         },
+        operations::{every_dashboard_is_drawn, operations_on_a_phone_in_the_hand},
     )
 }
 
@@ -121,6 +123,10 @@ fn one_by_one(house: &Arc<House>, runtime: &Handle) -> Vec<Trial> {
         away::{
             a_service_that_dies_between_hold_and_pay_loses_nothing,
             a_map_without_its_stream_says_so_and_comes_back,
+        },
+        operations::{
+            an_alert_has_its_runbook_beside_it,
+            without_prometheus_the_page_says_so_and_comes_back,
         },
     )
 }

@@ -19,21 +19,13 @@ const SILENT_WITHIN: Duration = Duration::from_secs(120);
 type Alarm<'a> = (&'a str, &'a str, &'a str);
 
 impl World {
-    async fn prometheus(&self, path: &str) -> Result<Value, String> {
-        Ok(self.asked("prometheus", &format!("/api/v1/{path}")).await?["data"].clone())
-    }
-
-    async fn asked(&self, node: &str, path: &str) -> Result<Value, String> {
-        let node = self.cluster.node(node).map_err(|error| error.to_string())?;
-        let url = format!("http://{}{path}", node.address);
-        let answer =
-            self.anybody.http().get(url).send().await.map_err(|error| error.to_string())?;
-        answer.json().await.map_err(|error| error.to_string())
-    }
-
     /// Who is told of an alert; nobody when Alertmanager does not have it.
     async fn told(&self, (name, label, value): Alarm<'_>) -> Result<Vec<String>, String> {
-        let alerts = self.asked("alertmanager", "/api/v2/alerts").await?;
+        let node = self.cluster.node("alertmanager").map_err(|error| error.to_string())?;
+        let url = format!("http://{}/api/v2/alerts", node.address);
+        let answer =
+            self.anybody.http().get(url).send().await.map_err(|error| error.to_string())?;
+        let alerts: Value = answer.json().await.map_err(|error| error.to_string())?;
         let of_it = alerts.as_array().into_iter().flatten().filter(|alert| {
             alert["labels"]["alertname"] == name && alert["labels"][label] == value
         });
@@ -43,7 +35,7 @@ impl World {
 
     /// Whether an alert is pending or firing.
     async fn is_heard(&self, (name, label, value): Alarm<'_>) -> Result<bool, String> {
-        let heard = self.prometheus("alerts").await?;
+        let heard = self.prometheus("alerts", &[]).await?;
         let mut heard = heard["alerts"].as_array().into_iter().flatten();
         Ok(heard.any(|alert| {
             let labels = &alert["labels"];
@@ -69,7 +61,7 @@ pub(crate) async fn every_rule_is_evaluated_and_every_objective_measured(world: 
     buyer.post_once(show.book_path(), bought).expect(201).await;
     world.seats(&show).await;
     eventually(SILENT_WITHIN, || async {
-        let rules = world.prometheus("rules").await?;
+        let rules = world.prometheus("rules", &[]).await?;
         let groups = rules["groups"].as_array().cloned().unwrap_or_default();
         let rules: Vec<Value> = groups
             .iter()
@@ -82,9 +74,10 @@ pub(crate) async fn every_rule_is_evaluated_and_every_objective_measured(world: 
                 rules.len()
             ));
         }
-        let budgets = world.prometheus("query?query=count(slo:error_budget:ratio)").await?;
-        let measured = world.prometheus("query?query=count(slo:error_ratio:rate5m)").await?;
-        let value = |found: &Value| found["result"][0]["value"][1].clone();
+        let budgets = world.measured("count(slo:error_budget:ratio)").await?;
+        let measured = world.measured("count(slo:error_ratio:rate5m)").await?;
+        let value =
+            |found: &[Value]| found.first().map_or(Value::Null, |one| one["value"][1].clone());
         let (budgets, measured) = (value(&budgets), value(&measured));
         if budgets.is_string() && budgets == measured {
             return Ok(());

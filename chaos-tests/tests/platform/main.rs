@@ -12,6 +12,7 @@ mod bad_days;
 mod books;
 mod confirming;
 mod crashes;
+mod dashboards;
 mod extra;
 mod holding;
 mod journeys;
@@ -205,6 +206,9 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
         alarms::{
             every_rule_is_evaluated_and_every_objective_measured,
             what_is_broken_is_heard_of_until_it_is_mended,
+        },
+        dashboards::{
+            every_panel_has_something_to_show, the_operations_page_is_served_as_it_was_written,
         },
         never_dark::{
             without_redis_every_view_is_answered, without_the_replica_every_view_is_answered,

@@ -112,6 +112,25 @@ impl World {
         .await
     }
 
+    /// What Prometheus answers at a path of its API.
+    pub(crate) async fn prometheus(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Value, String> {
+        let base = format!("{}/api/v1/{path}", self.cluster.prometheus_url());
+        let url = reqwest::Url::parse_with_params(&base, parameters).map_err(text)?;
+        let answer = self.anybody.http().get(url).send().await.map_err(text)?;
+        let body: Value = answer.json().await.map_err(text)?;
+        if body["status"] == "success" { Ok(body["data"].clone()) } else { Err(body.to_string()) }
+    }
+
+    /// The series that an expression has now.
+    pub(crate) async fn measured(&self, expression: &str) -> Result<Vec<Value>, String> {
+        let found = self.prometheus("query", &[("query", expression)]).await?;
+        Ok(found["result"].as_array().cloned().unwrap_or_default())
+    }
+
     /// Waits until the view shows exactly these seats as not free.
     pub(crate) async fn seats_become(&self, show: &Show, wanted: Value) {
         eventually(Duration::from_secs(8), || async {
@@ -144,6 +163,10 @@ impl Show {
     pub(crate) fn named(&self, seats: &[&str]) -> Value {
         json!({"performance_id": self.performance_id, "seats": seats})
     }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }
 
 pub(crate) fn performance_body(plan_id: &str) -> Value {

@@ -82,6 +82,7 @@ fn print_table(cluster: &StartedCluster, statuses: &[NodeStatus]) {
     if cluster.topology().has(NodeKind::LoadBalancer) {
         println!("\nseatlock    {}", cluster.base_url());
         println!("prometheus  {}", cluster.prometheus_url());
+        println!("operations  {}", cluster.operations_url());
     }
     println!("logs        {}", cluster.root().join("logs").display());
 }

@@ -126,6 +126,7 @@ fn print_addresses(cluster: &StartedCluster, cli: &Cli) -> Result<(), Failure> {
     println!("\nseatlock    {base}/");
     println!("API docs    {base}/docs");
     println!("prometheus  {}", cluster.prometheus_url());
+    println!("operations  {}", cluster.operations_url());
     println!("\nTry:");
     println!("  curl -s '{base}/v1/shows?limit=3'");
     println!("  TOKEN=$(./seatlock token --user ann{tag})");
