@@ -18,6 +18,7 @@
 //! them, and [`StartedCluster::attach`] finds them again.
 
 mod addresses;
+pub mod backup;
 mod cluster;
 pub mod demo_world;
 mod etcd;
@@ -31,6 +32,7 @@ pub mod programs;
 mod prometheus;
 mod readiness;
 mod redis;
+pub mod restore;
 pub mod service;
 mod settle;
 mod start;
