@@ -36,6 +36,9 @@ missing() {
   have etcd || echo 'etcd-server|etcd'
   { have mariadbd || have mysqld; } && { have mariadb-install-db || have mysql_install_db; } ||
     echo mariadb-server
+  # Of the server's own dependencies on Debian; `backup` and `restore` run them.
+  { have mariadb || have mysql; } && { have mariadb-dump || have mysqldump; } ||
+    echo mariadb-client
   have redis-server || echo redis-server
   have haproxy || echo haproxy
   have prometheus || echo prometheus

@@ -117,7 +117,7 @@ impl StartedCluster {
         })
     }
 
-    fn spec(&self, name: &str) -> Result<&NodeSpec, ClusterError> {
+    pub(crate) fn spec(&self, name: &str) -> Result<&NodeSpec, ClusterError> {
         let kind = self.find(name)?.kind;
         let spec = self.topology().of_kind(kind).find(|node| node.name == name);
         spec.ok_or_else(|| ClusterError::NotRunning(name.to_owned()))

@@ -355,6 +355,18 @@ impl StartedCluster {
         process::kill(id).await.map_err(|e| ClusterError::node_io(node, e))
     }
 
+    /// Asks a node to end, kills it where it does not, and returns once it is
+    /// gone. It stays down. `false` where it did not run.
+    ///
+    /// # Errors
+    /// When there is no such node, or it does not end.
+    pub async fn stop(&self, name: &str) -> Result<bool, ClusterError> {
+        let node = self.find(name)?;
+        let Some(id) = self.living(name)? else { return Ok(false) };
+        process::stop(id, node.grace).await.map_err(|e| ClusterError::node_io(node, e))?;
+        Ok(true)
+    }
+
     /// Stops a node's clock: it keeps its connections and answers nothing.
     ///
     /// # Errors

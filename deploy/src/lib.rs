@@ -19,6 +19,7 @@
 
 mod addresses;
 mod alertmanager;
+pub mod backup;
 mod cluster;
 mod console;
 pub mod demo_world;
@@ -34,6 +35,7 @@ pub mod programs;
 mod prometheus;
 mod readiness;
 mod redis;
+pub mod restore;
 pub mod service;
 mod settle;
 mod start;

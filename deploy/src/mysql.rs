@@ -26,7 +26,7 @@ const ACCOUNT: &str = "seatlock";
 pub(crate) const EXPORTER_ACCOUNT: &str = "exporter";
 
 /// The launcher's own account: replication, and questions about it.
-const LAUNCHER_ACCOUNT: &str = "launcher";
+pub(crate) const LAUNCHER_ACCOUNT: &str = "launcher";
 
 pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     let state = layout.state;
@@ -103,7 +103,7 @@ fn init_sql(node: &NodeSpec, layout: Layout<'_>) -> String {
     // their own they have many.
     let from = if layout.ports(&node.name).host.is_loopback() { "127.0.0.1" } else { "%" };
     let mut sql = format!(
-        "CREATE DATABASE IF NOT EXISTS {database} CHARACTER SET utf8mb4;\n\
+        "{};\n\
          CREATE USER IF NOT EXISTS '{ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
          GRANT ALL ON {database}.* TO '{ACCOUNT}'@'{from}';\n\
          CREATE USER IF NOT EXISTS '{LAUNCHER_ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
@@ -111,7 +111,10 @@ fn init_sql(node: &NodeSpec, layout: Layout<'_>) -> String {
          CREATE USER IF NOT EXISTS '{EXPORTER_ACCOUNT}'@'{from}' IDENTIFIED BY '{}' \
          WITH MAX_USER_CONNECTIONS 3;\n\
          GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.* TO '{EXPORTER_ACCOUNT}'@'{from}';\n",
-        secrets.database, secrets.launcher, secrets.exporter,
+        create_database(node.kind),
+        secrets.database,
+        secrets.launcher,
+        secrets.exporter,
     );
     let primary = layout.state.topology.of_kind(NodeKind::Catalogue).next();
     if let (NodeKind::CatalogueReplica, Some(primary)) = (node.kind, primary) {
@@ -139,7 +142,13 @@ fn server_id(node: &NodeSpec) -> usize {
     }
 }
 
-const fn database(kind: NodeKind) -> &'static str {
+/// Makes an empty database where there is none.
+pub(crate) fn create_database(kind: NodeKind) -> String {
+    format!("CREATE DATABASE IF NOT EXISTS {} CHARACTER SET utf8mb4", database(kind))
+}
+
+/// What the one database of such a node is called.
+pub(crate) const fn database(kind: NodeKind) -> &'static str {
     match kind {
         NodeKind::Catalogue | NodeKind::CatalogueReplica => "seatlock_catalogue",
         _ => "seatlock_shard",
@@ -158,6 +167,12 @@ pub(crate) fn launcher_url(state: &ClusterState, node: &NodeSpec) -> String {
     let at = ports_of(state, &node.name).at_main();
     let database = database(node.kind);
     format!("mysql://{LAUNCHER_ACCOUNT}:{}@{at}/{database}", state.secrets.launcher)
+}
+
+/// The same server, whether or not its database is there.
+pub(crate) fn server_url(state: &ClusterState, node: &NodeSpec) -> String {
+    let at = ports_of(state, &node.name).at_main();
+    format!("mysql://{LAUNCHER_ACCOUNT}:{}@{at}", state.secrets.launcher)
 }
 
 /// In the node's folder, unless the path is too long for a socket.

@@ -37,6 +37,12 @@ pub const MARIADB_INSTALL: Tool = tool(
     "--help",
     "mariadb-server",
 );
+/// Writes a database down as SQL.
+pub const MARIADB_DUMP: Tool =
+    tool("MariaDB's dump", &["mariadb-dump", "mysqldump"], "--version", "mariadb-client");
+/// Reads such SQL into a server.
+pub const MARIADB_CLIENT: Tool =
+    tool("MariaDB's client", &["mariadb", "mysql"], "--version", "mariadb-client");
 /// Redis.
 pub const REDIS: Tool = tool("Redis", &["redis-server"], "--version", "redis-server");
 /// HAProxy.
@@ -90,10 +96,12 @@ pub const CARGO: Tool =
     Tool { for_building: true, ..tool("Rust toolchain", &["cargo"], "--version", "rustup.rs") };
 
 /// Everything `doctor` looks for.
-pub const ALL: [Tool; 16] = [
+pub const ALL: [Tool; 18] = [
     ETCD,
     MARIADB,
     MARIADB_INSTALL,
+    MARIADB_DUMP,
+    MARIADB_CLIENT,
     REDIS,
     HAPROXY,
     PROMETHEUS,

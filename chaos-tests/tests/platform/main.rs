@@ -8,6 +8,7 @@
 
 mod accounts;
 mod alarms;
+mod backups;
 mod bad_days;
 mod books;
 mod confirming;
@@ -235,6 +236,11 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             money_that_nobody_will_take_is_let_go,
             a_forgetful_gateway_costs_time_and_no_money,
             the_two_ledgers_balance_after_everything,
+        },
+        backups::{
+            a_lost_shard_comes_back_from_its_backup_and_from_etcd,
+            a_lost_catalogue_comes_back_and_its_replica_follows,
+            the_sandboxs_ledger_comes_back, a_partial_or_damaged_backup_is_not_restored,
         },
         orphans::{
             nothing_is_left_by_what_was_killed,

@@ -24,12 +24,12 @@ const SHORT: Patience = Patience {
     every: Duration::from_millis(250),
 };
 
-struct Auditor {
+pub(crate) struct Auditor {
     stores: Stores,
 }
 
 impl Auditor {
-    async fn new(world: &World) -> Self {
+    pub(crate) async fn new(world: &World) -> Self {
         let stores = Stores::new(&world.cluster.store_addresses()).await.expect("addresses");
         Self { stores }
     }
@@ -60,7 +60,7 @@ impl Auditor {
         mend(&self.stores, &locks, &Limits::default(), finding).await.expect("the stores answer")
     }
 
-    async fn clean(&self) {
+    pub(crate) async fn clean(&self) {
         let report = self.look(&SHORT).await;
         assert!(report.is_clean(), "{:#?}", report.faults);
     }
@@ -245,7 +245,7 @@ pub(crate) async fn an_old_map_in_redis_is_named_and_written_anew(world: &World)
 }
 
 /// The command, as an operator types it.
-async fn seatlock(world: &World, arguments: &[&str]) -> Output {
+pub(crate) async fn seatlock(world: &World, arguments: &[&str]) -> Output {
     let program = service::default_bin_dir().join("seatlock");
     let home = world.cluster.root().parent().expect("a home").to_owned();
     tokio::process::Command::new(program)
@@ -259,13 +259,13 @@ async fn seatlock(world: &World, arguments: &[&str]) -> Output {
         .expect("seatlock is built: cargo build --release --locked --bins")
 }
 
-fn json_of(output: &Output) -> Value {
+pub(crate) fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr))
     })
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

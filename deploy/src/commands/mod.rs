@@ -1,5 +1,6 @@
 //! The commands and their options, and which file does which.
 
+mod backup;
 mod demo;
 mod doctor;
 mod fsck;
@@ -8,6 +9,7 @@ mod logs;
 mod node;
 mod output;
 mod rebuild_locks;
+mod restore;
 mod status;
 mod token;
 mod up;
@@ -104,6 +106,18 @@ enum Command {
     /// Compares etcd, the shards and Redis, and names everything that does not
     /// fit together. Exit 0: clean; 1: not clean; 2: a store does not answer.
     Fsck(FsckOptions),
+    /// Saves shards, catalogue and the sandbox's payments while the cluster
+    /// runs. Exit 1: something is missing in it, and is named.
+    Backup {
+        /// An empty folder, or one that is not there yet.
+        dir: PathBuf,
+        /// How to print what was saved.
+        #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+        output: OutputFormat,
+    },
+    /// Restores stores from a backup, and writes again from etcd what the shards
+    /// lost since. Exit 2: restored; `rebuild-locks` must follow.
+    Restore(RestoreOptions),
     /// Rebuilds the sold seats from the shards after etcd was restored from a
     /// backup or lost. Nothing is sold meanwhile. It may be repeated.
     RebuildLocks {
@@ -125,6 +139,18 @@ pub(crate) struct FsckOptions {
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     output: OutputFormat,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RestoreOptions {
+    /// The backup's folder.
+    dir: PathBuf,
+    /// Only this node's store; it may be given several times.
+    #[arg(long, value_name = "NODE")]
+    only: Vec<String>,
+    /// Stops the services that would write meanwhile, and starts them again.
+    #[arg(long)]
+    stop: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -196,6 +222,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::ImportPlan { file } => import_plan::run(&cli.attach()?, file).await,
         Command::Doctor => doctor::run(),
         Command::Fsck(options) => fsck::run(&cli.attach()?, options).await,
+        Command::Backup { dir, output } => backup::run(&cli.attach()?, dir, *output).await,
+        Command::Restore(options) => restore::run(&cli.attach()?, options).await,
         Command::RebuildLocks { output } => rebuild_locks::run(&cli.attach()?, *output).await,
     }
 }

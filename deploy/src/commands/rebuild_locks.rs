@@ -65,7 +65,11 @@ pub(crate) async fn run(cluster: &StartedCluster, output: OutputFormat) -> Outco
             }
         }
     }
-    for node in cluster.nodes()?.iter().filter(|node| node.kind == NodeKind::LockService) {
+    // The lock-services first, then whatever else a restore has left stopped.
+    for node in cluster.nodes()? {
+        if !node.kind.is_service() || node.pid.is_some() {
+            continue;
+        }
         cluster.restart(&node.name).await?;
         eprintln!("{} serves again", node.name);
     }
