@@ -52,7 +52,6 @@ pub(crate) fn redis(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::plan::Plan;
     use crate::plan::tests::sample;
     use crate::topology::{NodeKind, Profile};
