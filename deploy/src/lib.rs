@@ -19,6 +19,7 @@
 
 mod addresses;
 mod cluster;
+pub mod configuration;
 pub mod demo_world;
 mod etcd;
 mod haproxy;
