@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use seat_model::ShardId;
 use serde::Deserialize;
 use service_kit::{ListenConfig, RateLimitConfig, ServiceConfig};
@@ -14,7 +15,7 @@ use crate::sale::{SaleConfig, WebhooksConfig};
 const MIN_SECRET_BYTES: usize = 32;
 
 /// Everything that can be set.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The process's own name, such as `booking-api-0`.
@@ -24,10 +25,12 @@ pub(crate) struct Config {
     /// `/livez`, `/readyz`, `/metrics`.
     pub(crate) admin_listen: SocketAddr,
     /// Base URLs of lock-service, in the same order everywhere.
+    #[schemars(length(min = 1))]
     pub(crate) lock_services: Vec<String>,
     /// `mysql://user:password@host:port/database` of the catalogue's primary.
     pub(crate) catalogue_url: String,
-    /// The shards.
+    /// The shards; none twice.
+    #[schemars(length(min = 1))]
     pub(crate) shards: Vec<ShardConfig>,
     /// Base URL of the payment gateway.
     pub(crate) payment_gateway_url: String,
@@ -58,17 +61,18 @@ pub(crate) struct Config {
 }
 
 /// One shard.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShardConfig {
     /// Its name in the shard map.
+    #[schemars(with = "String")]
     pub(crate) id: ShardId,
     /// `mysql://user:password@host:port/database` of its primary.
     pub(crate) url: String,
 }
 
 /// A text that is never printed.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Secret(String);
 
@@ -93,10 +97,11 @@ impl From<&str> for Secret {
 }
 
 /// Bounds of the catalogue.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CatalogueConfig {
     /// Connections at once.
+    #[schemars(range(min = 1))]
     pub(crate) max_connections: u32,
     /// How long to wait for a connection.
     pub(crate) acquire_timeout_ms: u64,
@@ -148,7 +153,7 @@ impl CatalogueConfig {
 }
 
 /// Bounds of lock-service calls.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LocksConfig {
     /// How long one instance may take before the next is asked.
@@ -164,13 +169,15 @@ impl Default for LocksConfig {
 }
 
 /// Bounds of signing up and logging in.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AccountsConfig {
     /// How long a token is good.
+    #[schemars(range(min = 1))]
     pub(crate) session_ttl_s: u64,
     /// Passwords hashed at once: each takes a core and 19 MiB for some
     /// hundredths of a second.
+    #[schemars(range(min = 1))]
     pub(crate) max_hashing: usize,
     /// How long a request waits for its turn to hash; then 503.
     pub(crate) hashing_wait_ms: u64,
@@ -195,25 +202,14 @@ impl ServiceConfig for Config {
         let mut ids: Vec<_> = self.shards.iter().map(|shard| &shard.id).collect();
         ids.sort();
         ids.dedup();
-        if ids.is_empty() || ids.len() != self.shards.len() {
-            return Err("shards must name at least one shard, and none twice".to_owned());
-        }
-        if self.lock_services.is_empty() {
-            return Err("lock_services must name at least one instance".to_owned());
+        if ids.len() != self.shards.len() {
+            return Err("shards must name none twice".to_owned());
         }
         let secrets = [("jwt_secret", &self.jwt_secret), ("booking_secret", &self.booking_secret)];
         for (key, secret) in secrets {
             if secret.as_bytes().len() < MIN_SECRET_BYTES {
                 return Err(format!("{key} must have at least {MIN_SECRET_BYTES} bytes"));
             }
-        }
-        if self.catalogue.max_connections == 0 || self.accounts.max_hashing == 0 {
-            return Err(
-                "catalogue.max_connections and accounts.max_hashing must be above zero".to_owned()
-            );
-        }
-        if self.accounts.session_ttl_s == 0 {
-            return Err("accounts.session_ttl_s must be above zero".to_owned());
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod addresses;
 mod alertmanager;
 pub mod backup;
 mod cluster;
+pub mod configuration;
 mod console;
 pub mod demo_world;
 mod etcd;

@@ -4,13 +4,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use service_kit::{ListenConfig, ServiceConfig};
 
 use crate::leases::SAME_LENGTH;
 
 /// The whole configuration.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The process's own name, such as `lock-service-0`.
@@ -20,6 +21,7 @@ pub struct Config {
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     pub admin_listen: SocketAddr,
     /// The members of the cell's etcd cluster, as URLs.
+    #[schemars(length(min = 1))]
     pub etcd_endpoints: Vec<String>,
     /// How much of everything there may be.
     #[serde(default)]
@@ -30,51 +32,72 @@ pub struct Config {
 }
 
 /// Maxima of queues, caches and counts.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bounds {
     /// Requests worked on at once; more are answered 503.
+    #[schemars(range(min = 1))]
     pub max_in_flight: usize,
     /// Transactions that wait for their batch; more are answered 503.
+    #[schemars(range(min = 1))]
     pub max_waiting: usize,
     /// Batches under way at once.
+    #[schemars(range(min = 1))]
     pub max_batches: usize,
-    /// Transactions in one batch.
+    /// Transactions in one batch: a level of etcd's nested transactions has room
+    /// for 128 operations.
+    #[schemars(range(min = 1, max = 2048))]
     pub max_batch: usize,
     /// Bytes of one batch, about; etcd takes 1.5 MiB.
+    #[schemars(range(min = 65_536, max = 1_400_000))]
     pub max_batch_bytes: usize,
-    /// Keys on one lease.
+    /// Keys on one lease; a hold of ten seats and its marker share one.
+    #[schemars(range(min = 11))]
     pub max_keys_per_lease: u32,
     /// Leases remembered for sharing; the oldest is forgotten beyond it.
+    #[schemars(range(min = 1))]
     pub max_open_leases: usize,
     /// Lease grants in flight; whoever needs one more waits for one of these.
+    #[schemars(range(min = 1))]
     pub max_lease_grants: usize,
     /// Lengths of holds that leases are granted ahead for; beyond it, those of
     /// the length not used for longest are granted when they are needed.
+    #[schemars(range(min = 1))]
     pub max_lease_lanes: usize,
     /// Acquires of unknown outcome that are still being sent; beyond it no new
     /// one is begun, because its outcome could not be found out either.
+    #[schemars(range(min = 1))]
     pub max_unresolved: usize,
     /// Changes remembered for feeds that come back.
+    #[schemars(range(min = 1))]
     pub change_history: usize,
     /// Feeds open at once.
+    #[schemars(range(min = 1))]
     pub max_feed_clients: usize,
     /// Chunks a feed's client may lag behind on its connection.
+    #[schemars(range(min = 1))]
     pub feed_queue: usize,
     /// Seating plans remembered; the one not used for longest is forgotten.
+    #[schemars(range(min = 1))]
     pub max_plans: usize,
     /// Performances whose taken seats are kept ready for picking; the one not
     /// picked from for longest is forgotten. 3 KiB each for 20,000 seats.
+    #[schemars(range(min = 1))]
     pub max_charts: usize,
     /// How often an operation is sent while its outcome is unknown.
+    #[schemars(range(min = 1))]
     pub max_sends: u32,
     /// How many choices are tried for one pick before giving up.
+    #[schemars(range(min = 1))]
     pub max_pick_tries: u32,
     /// The space each etcd member may use, in bytes: its `--quota-backend-bytes`.
+    #[schemars(range(min = 1_048_576))]
     pub space_quota_bytes: u64,
     /// From so many percent of it on no new seats are taken or confirmed.
+    #[schemars(range(min = 1, max = 99))]
     pub max_space_percent: u8,
     /// Overdue holds that are being deleted at the same time.
+    #[schemars(range(min = 1))]
     pub max_expiring: usize,
 }
 
@@ -106,7 +129,7 @@ impl Default for Bounds {
 }
 
 /// Spans of time, in milliseconds.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
     /// One call to one etcd member.
@@ -118,10 +141,12 @@ pub struct Timing {
     /// How long an acquire of unknown outcome is resent behind the answer.
     pub truth_ms: u64,
     /// Between two confirmations that the mirror is current.
+    #[schemars(range(min = 1, max = 500))]
     pub pulse_ms: u64,
     /// Without such a confirmation for so long, the service is not ready.
     pub stale_after_ms: u64,
     /// Between two looks for overdue holds.
+    #[schemars(range(min = 1))]
     pub expire_every_ms: u64,
     /// After its deadline a hold is left to its lease for so long (INV-5).
     pub expire_grace_ms: u64,
@@ -131,11 +156,14 @@ pub struct Timing {
     pub lease_lag_ms: u64,
     /// A hopeless request is refused from a mirror that is known to have been
     /// current so long ago or less; 0: etcd is always asked.
+    #[schemars(range(max = 1000))]
     pub fresh_ms: u64,
     /// Between two looks at the space of etcd's members.
+    #[schemars(range(min = 1))]
     pub space_every_ms: u64,
     /// How long before it will be needed a lease is granted, while holds of its
     /// length keep coming.
+    #[schemars(range(min = 40, max = 1000))]
     pub lease_ahead_ms: u64,
     /// Holds of a length have stopped coming when there was none for so long.
     pub lease_idle_ms: u64,
@@ -184,40 +212,7 @@ impl ServiceConfig for Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        let (bounds, timing) = (&self.bounds, &self.timing);
-        if self.etcd_endpoints.is_empty() {
-            return Err("etcd_endpoints must name at least one member".into());
-        }
-        let counts = [
-            bounds.max_in_flight,
-            bounds.max_waiting,
-            bounds.max_batches,
-            bounds.max_batch,
-            bounds.max_open_leases,
-            bounds.max_unresolved,
-            bounds.max_lease_grants,
-            bounds.max_lease_lanes,
-            bounds.change_history,
-            bounds.max_feed_clients,
-            bounds.feed_queue,
-            bounds.max_plans,
-            bounds.max_charts,
-            bounds.max_expiring,
-        ];
-        if counts.contains(&0) || bounds.max_sends == 0 || bounds.max_pick_tries == 0 {
-            return Err("every key of bounds must be at least 1".into());
-        }
-        // A level of etcd's nested transactions has room for 128 operations.
-        if bounds.max_batch > 2048 || !(65_536..=1_400_000).contains(&bounds.max_batch_bytes) {
-            return Err("bounds.max_batch must be at most 2048, bounds.max_batch_bytes 65536 to \
-                        1400000: etcd takes no larger requests"
-                .into());
-        }
-        if bounds.max_keys_per_lease < 11 {
-            return Err("bounds.max_keys_per_lease must be at least 11: a hold of ten seats and \
-                        its marker share a lease"
-                .into());
-        }
+        let timing = &self.timing;
         if timing.etcd_call_ms > timing.operation_ms {
             return Err("timing.etcd_call_ms must not exceed timing.operation_ms".into());
         }
@@ -226,25 +221,6 @@ impl ServiceConfig for Config {
                 "timing.lease_lag_ms must exceed timing.lease_lead_ms by a second, etcd's \
                  granularity, and {SAME_LENGTH:?}"
             ));
-        }
-        if bounds.space_quota_bytes < 1 << 20 || !(1..=99).contains(&bounds.max_space_percent) {
-            return Err(
-                "bounds.space_quota_bytes must be at least 1 MiB, max_space_percent 1 to 99".into(),
-            );
-        }
-        if timing.space_every_ms == 0 {
-            return Err("timing.space_every_ms must be at least 1".into());
-        }
-        if timing.fresh_ms > 1000 {
-            return Err("timing.fresh_ms must be at most 1000".into());
-        }
-        if !(40..=1000).contains(&timing.lease_ahead_ms) {
-            return Err("timing.lease_ahead_ms must be 40 to 1000".into());
-        }
-        if timing.pulse_ms == 0 || timing.expire_every_ms == 0 || timing.pulse_ms > 500 {
-            return Err(
-                "timing.pulse_ms must be 1 to 500, timing.expire_every_ms at least 1".into()
-            );
         }
         Ok(())
     }

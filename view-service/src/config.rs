@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use service_kit::{ListenConfig, ServiceConfig};
 
 use crate::cache::RedisServers;
 
 /// What the file may say. Only the first seven keys have no default.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The process's own name.
@@ -19,6 +20,7 @@ pub struct Config {
     /// Where it reports.
     pub admin_listen: SocketAddr,
     /// lock-service instances: whose change feed is followed.
+    #[schemars(length(min = 1))]
     pub lock_services: Vec<String>,
     /// Redis: `{ mode = "single", url = "redis://127.0.0.1:6379" }`, or Sentinels, or a Cluster.
     pub redis: RedisServers,
@@ -47,6 +49,7 @@ pub struct Config {
     pub last_resort_deadline_ms: u64,
     /// Connections to each database of the catalogue.
     #[serde(default = "defaults::catalogue_connections")]
+    #[schemars(range(min = 1))]
     pub catalogue_connections: u32,
     /// How long a catalogue answer is fresh.
     #[serde(default = "defaults::fresh_ms")]
@@ -79,8 +82,10 @@ pub struct Config {
     /// The age from which a seat map says that it is stale.
     #[serde(default = "defaults::stale_after_ms")]
     pub stale_after_ms: u64,
-    /// A feed that says nothing for so long is left for another instance's.
+    /// A feed that says nothing for so long is left for another instance's; a
+    /// living one speaks once a second.
     #[serde(default = "defaults::feed_silence_ms")]
+    #[schemars(range(min = 1_100))]
     pub feed_silence_ms: u64,
     /// How long lock-service may take to open a feed or to send a snapshot.
     #[serde(default = "defaults::locks_deadline_ms")]
@@ -88,21 +93,27 @@ pub struct Config {
     /// A lower revision confirmed so much later than a higher one means that
     /// etcd began again, not that somebody is behind.
     #[serde(default = "defaults::regressed_after_ms")]
+    #[schemars(range(min = 0))]
     pub regressed_after_ms: i64,
     /// Changes that wait to be written to Redis; beyond, everything is written anew.
     #[serde(default = "defaults::write_queue")]
+    #[schemars(range(min = 1))]
     pub write_queue: usize,
     /// Changes of a performance kept for `Last-Event-ID`.
     #[serde(default = "defaults::history_events")]
+    #[schemars(range(min = 1))]
     pub history_events: usize,
     /// Changes that may wait for a slow reader before it gets a new snapshot.
     #[serde(default = "defaults::event_queue")]
+    #[schemars(range(min = 1))]
     pub event_queue: usize,
     /// Event streams open at once.
     #[serde(default = "defaults::event_streams")]
+    #[schemars(range(min = 1))]
     pub event_streams: usize,
-    /// How often an event stream shows that it lives; at most 15 s.
+    /// How often an event stream shows that it lives.
     #[serde(default = "defaults::heartbeat_ms")]
+    #[schemars(range(min = 1, max = 15_000))]
     pub heartbeat_ms: u64,
 }
 
@@ -208,36 +219,18 @@ impl ServiceConfig for Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.lock_services.is_empty() {
-            return Err("lock_services must name at least one instance".to_owned());
-        }
         if self.listen == self.admin_listen {
             return Err("listen and admin_listen must differ".to_owned());
         }
-        if !(1..=15_000).contains(&self.heartbeat_ms) {
-            return Err("heartbeat_ms must be from 1 to 15000".to_owned());
+        if self.stale_after_ms >= self.feed_silence_ms * 4 {
+            return Err("feed_silence_ms must not be far below stale_after_ms".to_owned());
         }
-        if self.stale_after_ms >= self.feed_silence_ms * 4 || self.feed_silence_ms < 1_100 {
-            return Err("feed_silence_ms must be at least 1100 (a living feed speaks once a \
-                        second) and not far below stale_after_ms"
-                .to_owned());
-        }
-        self.redis.check()?;
         if self.redis_prefix.contains(['{', '}']) {
             return Err("redis_prefix must have no braces: they say where a key is".to_owned());
         }
         // A view that is not stale must not become so while it is kept.
         if self.answer_fresh_ms > self.stale_after_ms {
             return Err("answer_fresh_ms must not be above stale_after_ms".to_owned());
-        }
-        let zero = [
-            ("history_events", self.history_events),
-            ("event_queue", self.event_queue),
-            ("event_streams", self.event_streams),
-            ("write_queue", self.write_queue),
-        ];
-        if let Some((key, _)) = zero.into_iter().find(|(_, value)| *value == 0) {
-            return Err(format!("{key} must be at least 1"));
         }
         Ok(())
     }

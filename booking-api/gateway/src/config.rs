@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use payment_gateway_client::wire::Faults;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use service_kit::{ListenConfig, ServiceConfig};
 
 /// Everything that can be set.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The process's own name.
@@ -28,14 +29,17 @@ pub struct Config {
 }
 
 /// How much of everything.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bounds {
     /// Operations worked on at once; further ones are told to come again.
+    #[schemars(range(min = 1))]
     pub max_in_flight: usize,
     /// Operations waiting to be written.
+    #[schemars(range(min = 1))]
     pub queue_max: usize,
     /// Operations in one durable transaction.
+    #[schemars(range(min = 1))]
     pub group_max: usize,
 }
 
@@ -55,12 +59,6 @@ impl ServiceConfig for Config {
     }
 
     fn check(&self) -> Result<(), String> {
-        let Bounds { max_in_flight, queue_max, group_max } = self.bounds;
-        if max_in_flight == 0 || queue_max == 0 || group_max == 0 {
-            return Err("bounds.max_in_flight, bounds.queue_max and bounds.group_max must be \
-                 above zero"
-                .into());
-        }
         Ok(())
     }
 }

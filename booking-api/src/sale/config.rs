@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::store::{Backoff, CommitterConfig, ConnectionsConfig, QuestionsConfig};
 
 /// Everything about selling that can be set. Times in milliseconds.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SaleConfig {
     /// Connections to each shard.
@@ -23,36 +24,45 @@ pub(crate) struct SaleConfig {
     /// it: a hold must not wait for a shard that is away.
     pub(crate) glance_timeout_ms: u64,
     /// Requests with a key that run at once in this instance.
+    #[schemars(range(min = 1))]
     pub(crate) max_in_flight: usize,
     /// How often the shard map is read again.
     pub(crate) shard_map_every_ms: u64,
-    /// Seats seen `confirming` for so long are reconciled.
+    /// Seats seen `confirming` for so long are reconciled; longer than a commit
+    /// may take.
     pub(crate) confirming_for_ms: u64,
     /// How often the reconciler looks.
     pub(crate) reconcile_every_ms: u64,
     /// Bookings it works on at once.
+    #[schemars(range(min = 1))]
     pub(crate) reconcile_at_once: usize,
     /// How often an empty outbox is looked at.
     pub(crate) outbox_every_ms: u64,
     /// Outbox rows in one bite.
+    #[schemars(range(min = 1))]
     pub(crate) outbox_batch: u32,
     /// How long claimed outbox rows are left to their instance.
+    #[schemars(range(min = 1))]
     pub(crate) outbox_claim_ms: i64,
-    /// How long the gateway may take to authorise.
+    /// How long the gateway may take to authorise; with `payment_ask_timeout_ms`
+    /// below `request_deadline_ms`.
     pub(crate) payment_timeout_ms: u64,
     /// How long it may take to find out what became of an authorise that was
     /// not answered.
     pub(crate) payment_ask_timeout_ms: u64,
     /// How often old authorisations are looked at.
     pub(crate) sweep_every_ms: u64,
-    /// How old an authorisation must be to be looked at.
+    /// How old an authorisation must be to be looked at; above
+    /// `request_deadline_ms`.
     pub(crate) sweep_older_than_ms: u64,
     /// Old authorisations worked on at once.
+    #[schemars(range(min = 1))]
     pub(crate) sweep_at_once: usize,
     /// A settlement that the gateway refused is tried again after this, then
     /// after twice as long, and so on.
+    #[schemars(range(min = 1))]
     pub(crate) stuck_retry_first_ms: u64,
-    /// Up to this.
+    /// The longest time between two such tries.
     pub(crate) stuck_retry_max_ms: u64,
 }
 
@@ -95,15 +105,15 @@ impl SaleConfig {
                  be below sale.request_deadline_ms"
                 .into());
         }
-        if self.sweep_older_than_ms <= self.request_deadline_ms || self.sweep_at_once == 0 {
+        if self.sweep_older_than_ms <= self.request_deadline_ms {
             return Err("sale.sweep_older_than_ms must be above sale.request_deadline_ms, or \
-                 living purchases are swept; sale.sweep_at_once must be above zero"
+                 living purchases are swept"
                 .into());
         }
-        if self.stuck_retry_first_ms == 0 || self.stuck_retry_max_ms < self.stuck_retry_first_ms {
-            return Err("sale.stuck_retry_first_ms must be above zero and not above \
-                 sale.stuck_retry_max_ms"
-                .into());
+        if self.stuck_retry_max_ms < self.stuck_retry_first_ms {
+            return Err(
+                "sale.stuck_retry_first_ms must not be above sale.stuck_retry_max_ms".into()
+            );
         }
         let commit = self.committer.wait_max_ms
             + self.connections.acquire_timeout_ms
@@ -113,14 +123,6 @@ impl SaleConfig {
                  (committer.wait_max_ms + connections.acquire_timeout_ms + \
                  connections.statement_timeout_ms), or living commits are tombstoned"
                 .into());
-        }
-        if self.connections.max == 0 || self.max_in_flight == 0 || self.reconcile_at_once == 0 {
-            return Err("sale.connections.max, sale.max_in_flight and sale.reconcile_at_once \
-                 must be above zero"
-                .into());
-        }
-        if self.outbox_batch == 0 || self.outbox_claim_ms <= 0 {
-            return Err("sale.outbox_batch and sale.outbox_claim_ms must be above zero".into());
         }
         Ok(())
     }

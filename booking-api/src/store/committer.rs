@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use service_kit::Background;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -19,14 +20,17 @@ use super::shard::ShardMetrics;
 use crate::fail_points;
 
 /// Limits of a shard's committer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CommitterConfig {
     /// At most so many bookings in one transaction.
+    #[schemars(range(min = 1))]
     pub group_max: usize,
     /// Transactions on their way at once.
+    #[schemars(range(min = 1))]
     pub groups_in_flight: usize,
     /// Bookings waiting for their group; further ones are told that the shard is away.
+    #[schemars(range(min = 1))]
     pub queue_max: usize,
     /// How long a booking waits to be sent, in milliseconds.
     pub wait_max_ms: u64,

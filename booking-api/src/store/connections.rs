@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
@@ -16,16 +17,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::{StoreError, classify, leaves_connection_usable};
 
 /// Limits of the connections to one shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConnectionsConfig {
     /// At most so many at once.
+    #[schemars(range(min = 1))]
     pub max: usize,
     /// How long a request waits for one, connecting included, in milliseconds.
     pub acquire_timeout_ms: u64,
     /// How long one statement may take, in milliseconds.
     pub statement_timeout_ms: u64,
-    /// How long a statement waits for a row lock at the server, in seconds; 1 or more.
+    /// How long a statement waits for a row lock at the server, in seconds.
+    #[schemars(range(min = 1))]
     pub lock_wait_s: u32,
 }
 

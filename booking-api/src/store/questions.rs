@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
@@ -15,14 +16,17 @@ use tokio::time::Instant;
 use super::error::StoreError;
 
 /// Limits of what is asked together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuestionsConfig {
-    /// At most so many in one bundle; 1 to 64.
+    /// At most so many in one bundle.
+    #[schemars(range(min = 1, max = 64))]
     pub bundle_max: usize,
     /// Bundles of a kind on their way at once.
+    #[schemars(range(min = 1))]
     pub bundles_in_flight: usize,
     /// Questions waiting for their bundle; further ones are told that the shard is away.
+    #[schemars(range(min = 1))]
     pub queue_max: usize,
     /// How long a question waits to be sent, in milliseconds.
     pub wait_max_ms: u64,

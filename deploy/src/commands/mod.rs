@@ -1,6 +1,7 @@
 //! The commands and their options, and which file does which.
 
 mod backup;
+mod configuration;
 mod demo;
 mod doctor;
 mod fsck;
@@ -103,6 +104,9 @@ enum Command {
     },
     /// Says what is installed, and the line that installs what is missing.
     Doctor,
+    /// Prints every key that the services' configuration files may have: kind,
+    /// default, bounds, meaning (docs/CONFIGURATION.md).
+    Configuration,
     /// Compares etcd, the shards and Redis, and names everything that does not
     /// fit together. Exit 0: clean; 1: not clean; 2: a store does not answer.
     Fsck(FsckOptions),
@@ -221,6 +225,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Demo => demo::run(&cli.attach()?).await,
         Command::ImportPlan { file } => import_plan::run(&cli.attach()?, file).await,
         Command::Doctor => doctor::run(),
+        Command::Configuration => configuration::run(),
         Command::Fsck(options) => fsck::run(&cli.attach()?, options).await,
         Command::Backup { dir, output } => backup::run(&cli.attach()?, dir, *output).await,
         Command::Restore(options) => restore::run(&cli.attach()?, options).await,

@@ -17,6 +17,7 @@ mod process;
 mod rate_limit;
 mod readiness;
 mod red;
+mod reference;
 mod request;
 
 /// A quarter of a lock-service's time went into the system's allocator: many
@@ -26,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use answer::ApiProblem;
 pub use background::Background;
-pub use config::{ConfigError, ServiceConfig};
+pub use config::{ConfigError, ServiceConfig, load_config};
 pub use extract::{ApiBytes, ApiJson, ApiPath, ApiQuery, BODY_LIMIT_BYTES};
 pub use listen::ListenConfig;
 pub use process::{Faults, Process, run};

@@ -2,6 +2,7 @@
 //! configuration, telemetry, bind, build, run, drain with a deadline, exit code.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,14 +21,18 @@ use crate::listen::{self, ListenConfig};
 use crate::planted_bugs::PlantedBugs;
 use crate::readiness::Readiness;
 use crate::red::Red;
-use crate::{admin, request};
+use crate::{admin, reference, request};
 
 /// The command line of a service.
 #[derive(Debug, Parser)]
+#[group(required = true, multiple = false)]
 struct Args {
     /// The configuration file (TOML).
     #[arg(long)]
-    config: PathBuf,
+    config: Option<PathBuf>,
+    /// Prints every key that the configuration may have, as Markdown.
+    #[arg(long)]
+    configuration_reference: bool,
 }
 
 /// What a service is given to build itself with.
@@ -68,12 +73,17 @@ where
         return ExitCode::SUCCESS;
     }
     let args = Args::parse();
+    let Some(path) = args.config.filter(|_| !args.configuration_reference) else {
+        let page = reference::markdown(&reference::schema::<C>(), env_prefix);
+        let printed = std::io::stdout().write_all(page.as_bytes());
+        return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
     start_telemetry();
     if let Err(error) = faults.fail_points.arm_from_environment() {
         return failed("a fail point is refused", &error);
     }
     faults.planted_bugs.plant_from_environment();
-    let config: C = match config::load(&args.config, env_prefix) {
+    let config: C = match config::load_config(&path, env_prefix) {
         Ok(config) => config,
         Err(error) => return failed("the configuration is refused", &error),
     };

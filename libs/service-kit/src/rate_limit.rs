@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use schemars::JsonSchema;
 use seat_model::Code;
 use serde::Deserialize;
 
@@ -16,7 +17,7 @@ use crate::answer::ApiProblem;
 const CHECKS_BETWEEN_CLEANING: u64 = 10_000;
 
 /// The limit of each key.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimitConfig {
     /// Requests a second in the long run.

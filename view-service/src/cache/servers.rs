@@ -10,6 +10,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, RedisConnectionInfo,
     RedisFuture, RedisResult, Value,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::cache::link::Deadlines;
@@ -22,7 +23,7 @@ const PARTITIONS: u16 = 16;
 const MOST_PARTITIONS: u16 = 256;
 
 /// The servers, as the configuration names them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(tag = "mode", rename_all = "lowercase", deny_unknown_fields)]
 pub enum RedisServers {
     /// One server.
@@ -34,6 +35,7 @@ pub enum RedisServers {
     Sentinel {
         /// The Sentinels, such as `redis://127.0.0.1:26379`. All are asked at
         /// once; the first that knows a living primary is believed.
+        #[schemars(length(min = 1))]
         sentinels: Vec<String>,
         /// What the Sentinels call it.
         primary: String,
@@ -46,10 +48,12 @@ pub enum RedisServers {
     Cluster {
         /// Some of its nodes; the others are learnt. When a connection is lost
         /// one of these must be there, so name several.
+        #[schemars(length(min = 1))]
         nodes: Vec<String>,
         /// In how many parts the projection is spread over the primaries. All
         /// instances must be told the same number.
         #[serde(default = "partitions")]
+        #[schemars(range(min = 1, max = MOST_PARTITIONS))]
         partitions: u16,
     },
 }
@@ -65,25 +69,6 @@ impl RedisServers {
         match self {
             Self::Single { .. } | Self::Sentinel { .. } => 1,
             Self::Cluster { partitions, .. } => (*partitions).max(1),
-        }
-    }
-
-    /// Checks what the types do not say.
-    ///
-    /// # Errors
-    /// A sentence that names the key.
-    pub fn check(&self) -> Result<(), String> {
-        match self {
-            Self::Sentinel { sentinels, .. } if sentinels.is_empty() => {
-                Err("redis.sentinels must name at least one".to_owned())
-            }
-            Self::Cluster { nodes, .. } if nodes.is_empty() => {
-                Err("redis.nodes must name at least one".to_owned())
-            }
-            Self::Cluster { partitions, .. } if !(1..=MOST_PARTITIONS).contains(partitions) => {
-                Err(format!("redis.partitions must be from 1 to {MOST_PARTITIONS}"))
-            }
-            _ => Ok(()),
         }
     }
 }
@@ -202,9 +187,9 @@ mod tests {
     #[test]
     fn each_mode_has_its_own_keys_and_no_others() {
         let single = read(r#"{"mode":"single","url":"redis://h"}"#).unwrap();
-        assert_eq!((single.partitions(), single.check()), (1, Ok(())));
+        assert_eq!(single.partitions(), 1);
         let cluster = read(r#"{"mode":"cluster","nodes":["redis://h"]}"#).unwrap();
-        assert_eq!((cluster.partitions(), cluster.check()), (PARTITIONS, Ok(())));
+        assert_eq!(cluster.partitions(), PARTITIONS);
         let sentinel = r#"{"mode":"sentinel","sentinels":["redis://h"],"primary":"p"}"#;
         assert_eq!(read(sentinel).unwrap().partitions(), 1);
         for bad in [
@@ -214,14 +199,6 @@ mod tests {
             r#"{"mode":"sentinel","sentinels":["redis://h"]}"#,
         ] {
             assert!(read(bad).is_err(), "{bad}");
-        }
-        for unfit in [
-            r#"{"mode":"sentinel","sentinels":[],"primary":"p"}"#,
-            r#"{"mode":"cluster","nodes":[]}"#,
-            r#"{"mode":"cluster","nodes":["redis://h"],"partitions":0}"#,
-            r#"{"mode":"cluster","nodes":["redis://h"],"partitions":257}"#,
-        ] {
-            assert!(read(unfit).unwrap().check().is_err(), "{unfit}");
         }
     }
 }

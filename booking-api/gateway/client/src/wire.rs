@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use seat_model::{BookingId, Currency, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -303,7 +304,7 @@ pub struct Payments {
 /// How the sandbox misbehaves, for tests: at its start from its configuration
 /// (`[faults]`), at run time by `PUT /v1/faults`. Counted, not drawn, so that
 /// a run can be repeated; 0 and `false` switch a fault off.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
     /// Every authorise takes so much longer.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Everything about webhooks that can be set. Times in milliseconds unless the
 /// name says otherwise.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WebhooksConfig {
     /// Webhooks there may be; each is a stream of its own on every instance.
+    #[schemars(range(min = 1))]
     pub(crate) max_webhooks: u32,
     /// Plain `http` to loopback addresses, for clusters on one machine.
     pub(crate) http_to_loopback: bool,
@@ -18,36 +20,45 @@ pub(crate) struct WebhooksConfig {
     pub(crate) private_addresses: bool,
     /// How often the webhooks are read again.
     pub(crate) refresh_every_ms: u64,
-    /// What was read longer ago decides nothing: an event written then waits
+    /// Above `refresh_every_ms`. What was read longer ago decides nothing: an event written then waits
     /// until somebody knows the webhooks again.
     pub(crate) trust_ms: u64,
     /// How often an instance looks for due deliveries.
     pub(crate) poll_every_ms: u64,
     /// Messages on their way to one webhook at once, from one instance.
+    #[schemars(range(min = 1))]
     pub(crate) at_once: u32,
     /// How long one attempt may take, connecting included.
     pub(crate) send_timeout_ms: u64,
-    /// How long a claimed delivery is left to its instance.
+    /// How long a claimed delivery is left to its instance; at least twice
+    /// `send_timeout_ms`.
+    #[schemars(range(min = 1))]
     pub(crate) claim_ms: i64,
     /// An answer's body is read this far, so that its connection can be used
     /// again, and thrown away.
     pub(crate) answer_limit_bytes: usize,
     /// The pause after the first attempt that failed; doubles.
+    #[schemars(range(min = 1))]
     pub(crate) retry_first_ms: u64,
     /// The longest pause.
     pub(crate) retry_longest_ms: u64,
     /// The longest pause a receiver may ask for with `Retry-After`.
     pub(crate) retry_after_longest_ms: u64,
     /// Attempts before a delivery is given up.
+    #[schemars(range(min = 1))]
     pub(crate) attempts_max: u16,
     /// How long a delivery is tried, however many attempts are left.
+    #[schemars(range(min = 1))]
     pub(crate) give_up_after_ms: i64,
     /// Deliveries that may wait for one webhook on one shard; the oldest
     /// beyond them are given up.
+    #[schemars(range(min = 1))]
     pub(crate) max_waiting: i64,
     /// Dead deliveries kept of one webhook on one shard.
+    #[schemars(range(min = 1))]
     pub(crate) max_dead: i64,
     /// How long dead deliveries are kept.
+    #[schemars(range(min = 1))]
     pub(crate) keep_dead_ms: i64,
 }
 
@@ -96,16 +107,10 @@ impl WebhooksConfig {
         if self.refresh_every_ms >= self.trust_ms {
             return Err("webhooks.trust_ms must be above webhooks.refresh_every_ms".into());
         }
-        if self.retry_first_ms == 0 || self.retry_longest_ms < self.retry_first_ms {
-            return Err("webhooks.retry_first_ms must be above zero and not above \
-                 webhooks.retry_longest_ms"
-                .into());
-        }
-        let counts = [u32::from(self.attempts_max), self.at_once, self.max_webhooks];
-        if counts.contains(&0) || self.max_waiting <= 0 || self.max_dead <= 0 {
-            return Err("webhooks.attempts_max, at_once, max_webhooks, max_waiting and max_dead \
-                 must be above zero"
-                .into());
+        if self.retry_longest_ms < self.retry_first_ms {
+            return Err(
+                "webhooks.retry_first_ms must not be above webhooks.retry_longest_ms".into()
+            );
         }
         Ok(())
     }
