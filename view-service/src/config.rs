@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use service_kit::{ListenConfig, ServiceConfig};
+use service_kit::{ListenConfig, ServiceConfig, TelemetryConfig};
 
 use crate::cache::RedisServers;
 
@@ -104,6 +104,9 @@ pub struct Config {
     /// How often an event stream shows that it lives; at most 15 s.
     #[serde(default = "defaults::heartbeat_ms")]
     pub heartbeat_ms: u64,
+    /// Which requests leave a trace.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 mod defaults {
@@ -205,6 +208,10 @@ impl ServiceConfig for Config {
 
     fn listen(&self) -> ListenConfig {
         ListenConfig::new(self.listen, self.admin_listen).in_lanes()
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
     }
 
     fn check(&self) -> Result<(), String> {

@@ -8,6 +8,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::de::DeserializeOwned;
 
 use crate::listen::ListenConfig;
+use crate::telemetry::TelemetryConfig;
 
 /// Why a configuration is refused; the text names the key.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub trait ServiceConfig: DeserializeOwned + Send + 'static {
     /// Where and how it listens.
     fn listen(&self) -> ListenConfig;
 
+    /// Which requests leave a trace.
+    fn telemetry(&self) -> &TelemetryConfig;
+
     /// Checks relations between values.
     ///
     /// # Errors
@@ -43,5 +47,6 @@ pub(crate) fn load<C: ServiceConfig>(path: &Path, prefix: &str) -> Result<C, Con
         .extract()
         .map_err(Box::new)?;
     config.check().map_err(ConfigError::Relation)?;
+    config.telemetry().check().map_err(ConfigError::Relation)?;
     Ok(config)
 }

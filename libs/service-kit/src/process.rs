@@ -10,7 +10,6 @@ use clap::Parser;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::background::Background;
 use crate::config::{self, ServiceConfig};
@@ -20,7 +19,8 @@ use crate::listen::{self, ListenConfig};
 use crate::planted_bugs::PlantedBugs;
 use crate::readiness::Readiness;
 use crate::red::Red;
-use crate::{admin, request};
+use crate::telemetry::Sampler;
+use crate::{admin, log_lines, request};
 
 /// The command line of a service.
 #[derive(Debug, Parser)]
@@ -68,7 +68,7 @@ where
         return ExitCode::SUCCESS;
     }
     let args = Args::parse();
-    start_telemetry();
+    log_lines::start();
     if let Err(error) = faults.fail_points.arm_from_environment() {
         return failed("a fail point is refused", &error);
     }
@@ -93,6 +93,7 @@ where
 {
     let name = config.name().to_owned();
     let how = config.listen();
+    let sampler = Sampler::new(config.telemetry());
     let bound =
         tokio::try_join!(TcpListener::bind(how.listen), TcpListener::bind(how.admin_listen));
     let (listener, admin_listener) = match bound {
@@ -133,7 +134,7 @@ where
         },
         () = told_to_stop() => return ExitCode::SUCCESS,
     };
-    let router = request::finish_router(router, red);
+    let router = request::finish_router(router, red, sampler);
     built.up();
     let shutdown = process.background.shutdown();
     tracing::info!(service = name, listen = %how.listen, admin = %how.admin_listen, "serving");
@@ -165,12 +166,6 @@ where
 fn register_process_metrics(registry: &Registry) -> prometheus::Result<Red> {
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
     Red::new(registry)
-}
-
-/// JSON lines on standard output; `RUST_LOG` chooses, `info` otherwise.
-fn start_telemetry() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
 }
 
 async fn told_to_stop() {
