@@ -19,6 +19,7 @@ mod rate_limit;
 mod readiness;
 mod red;
 mod request;
+mod spans;
 mod telemetry;
 mod work;
 
@@ -37,5 +38,6 @@ pub use rate_limit::{RateLimit, RateLimitConfig};
 pub use readiness::{Component, Readiness};
 pub use red::Red;
 pub use request::finish_router;
+pub use spans::{SpansError, export_spans};
 pub use telemetry::{Sampler, TelemetryConfig};
 pub use work::{as_part, on_behalf_of};

@@ -19,6 +19,7 @@ use crate::listen::{self, ListenConfig};
 use crate::planted_bugs::PlantedBugs;
 use crate::readiness::Readiness;
 use crate::red::Red;
+use crate::spans::export_spans;
 use crate::telemetry::Sampler;
 use crate::{admin, log_lines, request};
 
@@ -81,10 +82,16 @@ where
         Ok(runtime) => runtime,
         Err(error) => return failed("no runtime", &error),
     };
-    runtime.block_on(run_until_told(config, faults, build))
+    let service = env_prefix.trim_end_matches('_').to_lowercase().replace('_', "-");
+    runtime.block_on(run_until_told(service, config, faults, build))
 }
 
-async fn run_until_told<C, B, F, E>(config: C, faults: Faults, build: B) -> ExitCode
+async fn run_until_told<C, B, F, E>(
+    service: String,
+    config: C,
+    faults: Faults,
+    build: B,
+) -> ExitCode
 where
     C: ServiceConfig,
     B: FnOnce(C, Process) -> F,
@@ -113,6 +120,12 @@ where
         Ok(red) => red,
         Err(error) => return failed("could not register metrics", &error),
     };
+    let (telemetry, instance) = (config.telemetry(), config.name());
+    if let Err(error) =
+        export_spans(&service, instance, telemetry, &process.registry, &process.background)
+    {
+        return failed("spans cannot be exported", &error);
+    }
     // Before `build` has registered what it needs, nothing would be missing: the
     // process must not call itself ready then.
     let built = process.readiness.required("start");

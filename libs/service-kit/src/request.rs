@@ -9,12 +9,15 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanKind, Status};
 use seat_model::Code;
 use tower_http::catch_panic::CatchPanicLayer;
 use trace_context::{Trace, Traceparent};
 
 use crate::answer::ApiProblem;
 use crate::red::Red;
+use crate::spans;
 use crate::telemetry::Sampler;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,6 +62,17 @@ async fn finish(red: &Red, sampler: &Sampler, request: Request, next: Next) -> R
         let status = response.status().as_u16();
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         trace.clone().enter(|| tracing::info!(%method, status, took_us, "answered"));
+        spans::keep(&trace, SpanKind::Server, took, |span| {
+            span.name = format!("{method} {route}").into();
+            span.attributes.extend([
+                KeyValue::new("http.request.method", method.to_string()),
+                KeyValue::new("http.route", route.to_owned()),
+                KeyValue::new("http.response.status_code", i64::from(status)),
+            ]);
+            if status >= 500 {
+                span.status = Status::error("");
+            }
+        });
     }
     if sampled && let Ok(id) = HeaderValue::try_from(trace.trace_id()) {
         response.headers_mut().insert(X_TRACE_ID.clone(), id);

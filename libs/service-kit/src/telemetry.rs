@@ -1,12 +1,12 @@
-//! Which requests leave a trace: a line at every service they touch when they
-//! are done. Refusals and failures are logged whether they do or not. Must not
-//! know what is written or sent.
+//! Which requests leave a trace: a line, and a span where they are exported, at
+//! every service they touch when they are done. Refusals and failures are
+//! logged whether they do or not. Must not know what is written or sent.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use hyper::Method;
+use hyper::{Method, Uri};
 use serde::Deserialize;
 use trace_context::Traceparent;
 
@@ -20,6 +20,17 @@ pub struct TelemetryConfig {
     /// No more than so many a second, whoever asks for it: on the night of a
     /// sale nobody reads them all, and nobody should wait for them.
     pub traces_per_second: NonZeroU32,
+    /// Where spans are sent, such as `http://127.0.0.1:4318`; absent: nowhere.
+    pub otlp_endpoint: Option<String>,
+    /// Spans that wait to be sent; more are dropped, and counted.
+    pub otlp_queue_max: usize,
+    /// Spans in one request.
+    pub otlp_batch_max: usize,
+    /// How long a span waits for others to go with, in milliseconds.
+    pub otlp_every_ms: u64,
+    /// How long the collector may take to answer, in milliseconds; what it did
+    /// not take by then is dropped, and counted.
+    pub otlp_timeout_ms: u64,
 }
 
 impl Default for TelemetryConfig {
@@ -27,6 +38,11 @@ impl Default for TelemetryConfig {
         Self {
             sample_ratio: 1.0,
             traces_per_second: const { NonZeroU32::new(50).expect("above zero") },
+            otlp_endpoint: None,
+            otlp_queue_max: 2_048,
+            otlp_batch_max: 256,
+            otlp_every_ms: 1_000,
+            otlp_timeout_ms: 2_000,
         }
     }
 }
@@ -35,6 +51,21 @@ impl TelemetryConfig {
     pub(crate) fn check(&self) -> Result<(), String> {
         if !(0.0..=1.0).contains(&self.sample_ratio) {
             return Err("telemetry.sample_ratio must be from 0 to 1".to_owned());
+        }
+        let counts = [self.otlp_queue_max, self.otlp_batch_max];
+        let times = [self.otlp_every_ms, self.otlp_timeout_ms];
+        if counts.contains(&0) || times.contains(&0) {
+            return Err("every otlp_ bound of telemetry must be at least 1".to_owned());
+        }
+        if self.otlp_batch_max > self.otlp_queue_max {
+            return Err("telemetry.otlp_batch_max must not exceed otlp_queue_max".to_owned());
+        }
+        let plain = |endpoint: &str| {
+            let uri: Option<Uri> = endpoint.parse().ok();
+            uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some())
+        };
+        if self.otlp_endpoint.as_deref().is_some_and(|endpoint| !plain(endpoint)) {
+            return Err("telemetry.otlp_endpoint must be an http:// URL".to_owned());
         }
         Ok(())
     }
@@ -84,7 +115,11 @@ mod tests {
 
     fn sampler(sample_ratio: f64, traces_per_second: u32) -> Sampler {
         let traces_per_second = NonZeroU32::new(traces_per_second).unwrap();
-        Sampler::new(&TelemetryConfig { sample_ratio, traces_per_second })
+        Sampler::new(&TelemetryConfig {
+            sample_ratio,
+            traces_per_second,
+            ..TelemetryConfig::default()
+        })
     }
 
     fn caller(flags: &str) -> Option<Traceparent> {
@@ -121,5 +156,21 @@ mod tests {
         assert!(with(0.0).check().is_ok() && with(1.0).check().is_ok());
         assert!(with(-0.1).check().is_err() && with(1.1).check().is_err());
         assert!(with(f64::NAN).check().is_err());
+    }
+
+    #[test]
+    fn spans_go_to_a_plain_address_in_bounded_bites() {
+        let to = |endpoint: &str| TelemetryConfig {
+            otlp_endpoint: Some(endpoint.to_owned()),
+            ..TelemetryConfig::default()
+        };
+        assert!(to("http://127.0.0.1:4318").check().is_ok());
+        for bad in ["https://127.0.0.1:4318", "127.0.0.1:4318", "/v1/traces", ""] {
+            assert!(to(bad).check().is_err(), "{bad:?}");
+        }
+        let none = TelemetryConfig { otlp_queue_max: 0, ..TelemetryConfig::default() };
+        assert!(none.check().is_err());
+        let larger = TelemetryConfig { otlp_batch_max: 4_096, ..TelemetryConfig::default() };
+        assert!(larger.check().is_err());
     }
 }
