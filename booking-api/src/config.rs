@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use seat_model::ShardId;
 use serde::Deserialize;
-use service_kit::{ListenConfig, RateLimitConfig, ServiceConfig};
+use service_kit::{ListenConfig, RateLimitConfig, ServiceConfig, TelemetryConfig};
 
 use crate::sale::{SaleConfig, WebhooksConfig};
 
@@ -58,6 +58,9 @@ pub(crate) struct Config {
     /// limit where it is absent.
     #[serde(default)]
     pub(crate) rate_limit: Option<RateLimitConfig>,
+    /// Which requests leave a trace.
+    #[serde(default)]
+    pub(crate) telemetry: TelemetryConfig,
 }
 
 /// One shard.
@@ -196,6 +199,10 @@ impl ServiceConfig for Config {
 
     fn listen(&self) -> ListenConfig {
         ListenConfig::new(self.listen, self.admin_listen)
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
     }
 
     fn check(&self) -> Result<(), String> {

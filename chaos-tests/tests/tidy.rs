@@ -21,26 +21,31 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("seat-model", &[]),
     ("seat-picker", &["seat-model"]),
     ("protocol-model", &[]),
-    ("service-kit", &["seat-model"]),
-    ("courier", &["seat-model"]),
+    ("service-kit", &["seat-model", "trace-context"]),
+    ("trace-context", &[]),
+    ("courier", &["seat-model", "trace-context"]),
     ("feature-union", &[]),
     ("lock-service-client", &["seat-model", "courier"]),
     ("booking-api-client", &["seat-model"]),
     ("payment-gateway-client", &["seat-model", "courier"]),
     ("view-service-client", &["seat-model"]),
-    ("lock-service", &["seat-model", "seat-picker", "service-kit", "lock-service-client"]),
+    (
+        "lock-service",
+        &["seat-model", "seat-picker", "service-kit", "trace-context", "lock-service-client"],
+    ),
     (
         "booking-api",
         &[
             "seat-model",
             "service-kit",
+            "trace-context",
             "booking-api-client",
             "lock-service-client",
             "payment-gateway-client",
             "view-service-client",
         ],
     ),
-    ("payment-gateway", &["seat-model", "service-kit", "payment-gateway-client"]),
+    ("payment-gateway", &["seat-model", "service-kit", "trace-context", "payment-gateway-client"]),
     (
         "view-service",
         &[
@@ -112,9 +117,10 @@ const ONLY_THESE: &[(&str, &[&str])] = &[
 ];
 
 /// Libraries and clients that know no server side of HTTP and no metrics.
-const NO_SERVER: [&str; 7] = [
+const NO_SERVER: [&str; 8] = [
     "seat-model",
     "seat-picker",
+    "trace-context",
     "courier",
     "lock-service-client",
     "booking-api-client",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use service_kit::{ListenConfig, ServiceConfig};
+use service_kit::{ListenConfig, ServiceConfig, TelemetryConfig};
 
 use crate::leases::SAME_LENGTH;
 
@@ -29,6 +29,9 @@ pub struct Config {
     /// How long everything may take.
     #[serde(default)]
     pub timing: Timing,
+    /// Which requests leave a trace.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// Maxima of queues, caches and counts.
@@ -209,6 +212,10 @@ impl ServiceConfig for Config {
 
     fn listen(&self) -> ListenConfig {
         ListenConfig::new(self.listen, self.admin_listen)
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
     }
 
     fn check(&self) -> Result<(), String> {

@@ -14,9 +14,10 @@ use futures_util::{FutureExt, StreamExt};
 use lock_service_client::wire::{
     AcquireToConfirm, Answer, AnswerLine, MAX_OPERATION_BYTES, MAX_OPERATIONS, Operation,
 };
-use service_kit::{ApiBytes, ApiProblem};
+use service_kit::{ApiBytes, ApiProblem, on_behalf_of};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use trace_context::{MAX_CARRIED_BYTES, read_line};
 
 use crate::engine::Engine;
 use crate::fail_points;
@@ -29,7 +30,7 @@ use crate::routes::{App, too_many};
 const CHUNK: usize = 32;
 
 /// The largest request, in bytes.
-const LIMIT_BYTES: usize = MAX_OPERATIONS * (MAX_OPERATION_BYTES + 1);
+const LIMIT_BYTES: usize = MAX_OPERATIONS * (MAX_OPERATION_BYTES + MAX_CARRIED_BYTES + 1);
 
 pub(crate) async fn answer_all(
     State(app): State<App>,
@@ -46,11 +47,14 @@ pub(crate) async fn answer_all(
         .into_iter()
         .enumerate()
         .map(|(at, line)| {
-            let operation = serde_json::from_slice(line);
+            let read = read_line::<Operation>(line);
             let app = app.clone();
             async move {
-                let answer = match operation {
-                    Ok(operation) => app.work_on(operation).await,
+                let answer = match read {
+                    Ok((carried, operation)) => {
+                        let doing = name(&operation);
+                        on_behalf_of(carried.as_ref(), doing, app.work_on(operation)).await
+                    }
                     Err(error) => Err(ApiProblem::invalid("operation", error.to_string())),
                 };
                 let no_verdict = |problem: ApiProblem| Answer::Problem(problem.problem().clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use service_kit::{ListenConfig, ServiceConfig};
+use service_kit::{ListenConfig, ServiceConfig, TelemetryConfig};
 
 use crate::cache::RedisServers;
 
@@ -115,6 +115,9 @@ pub struct Config {
     #[serde(default = "defaults::heartbeat_ms")]
     #[schemars(range(min = 1, max = 15_000))]
     pub heartbeat_ms: u64,
+    /// Which requests leave a trace.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 mod defaults {
@@ -216,6 +219,10 @@ impl ServiceConfig for Config {
 
     fn listen(&self) -> ListenConfig {
         ListenConfig::new(self.listen, self.admin_listen).in_lanes()
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
     }
 
     fn check(&self) -> Result<(), String> {

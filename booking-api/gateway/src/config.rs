@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use payment_gateway_client::wire::Faults;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use service_kit::{ListenConfig, ServiceConfig};
+use service_kit::{ListenConfig, ServiceConfig, TelemetryConfig};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -26,6 +26,9 @@ pub struct Config {
     /// How it misbehaves from the start, for tests.
     #[serde(default)]
     pub faults: Faults,
+    /// Which requests leave a trace.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// How much of everything.
@@ -56,6 +59,10 @@ impl ServiceConfig for Config {
 
     fn listen(&self) -> ListenConfig {
         ListenConfig::new(self.listen, self.admin_listen)
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
     }
 
     fn check(&self) -> Result<(), String> {

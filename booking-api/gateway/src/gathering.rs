@@ -16,16 +16,17 @@ use payment_gateway_client::wire::{
     Answer, MAX_MEMO_BYTES, MAX_OPERATION_BYTES, MAX_OPERATIONS, Operation, Refusal, Verdict,
 };
 use seat_model::Code;
-use service_kit::{ApiBytes, ApiProblem};
+use service_kit::{ApiBytes, ApiProblem, on_behalf_of};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use trace_context::{MAX_CARRIED_BYTES, read_line};
 
 use crate::ledger::Change;
 use crate::misbehaviour::Treatment;
 use crate::routes::App;
 
 /// The largest request, in bytes.
-const LIMIT_BYTES: usize = MAX_OPERATIONS * (MAX_OPERATION_BYTES + 1);
+const LIMIT_BYTES: usize = MAX_OPERATIONS * (MAX_OPERATION_BYTES + MAX_CARRIED_BYTES + 1);
 
 /// An answer that never comes keeps its request open for so long; every caller
 /// has given up before.
@@ -49,11 +50,14 @@ pub(crate) async fn answer_all(
         .into_iter()
         .enumerate()
         .map(|(at, line)| {
-            let operation = serde_json::from_slice(line);
+            let read = read_line::<Operation>(line);
             let app = app.clone();
             async move {
-                let (answer, times) = match operation {
-                    Ok(operation) => app.treat(operation).await,
+                let (answer, times) = match read {
+                    Ok((carried, operation)) => {
+                        let doing = operation.name();
+                        on_behalf_of(carried.as_ref(), doing, app.treat(operation)).await
+                    }
                     Err(error) => (Err(ApiProblem::invalid("operation", error.to_string())), 1),
                 };
                 let answer = answer.map_or_else(

@@ -7,6 +7,7 @@ use lock_service_client::LockError;
 use lock_service_client::wire::{AtFence, BookedSeats, Moved, Pin};
 use rand::Rng;
 use seat_model::{BookingId, Fence, Nonce, ShowId};
+use trace_context::Carried;
 
 use super::answer::currency_of;
 use super::error::SaleError;
@@ -152,6 +153,7 @@ impl Sale {
             payment: pinned.payment.clone(),
             currency: currency.as_str().to_owned(),
             amount: seats.seats.iter().map(|seat| seat.price).sum(),
+            trace: Carried::current(),
         };
         let tickets = self.tickets(seats, performance);
         Ok(NewBooking {

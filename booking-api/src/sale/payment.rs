@@ -18,7 +18,7 @@ use payment_gateway_client::wire::{
 use payment_gateway_client::{GatewayClient, GatewayError};
 use seat_model::{BookingId, Currency, PerformanceId, ShowId, UserId};
 use serde::{Deserialize, Serialize};
-use service_kit::Component;
+use service_kit::{Component, on_behalf_of};
 
 use super::metrics::SaleMetrics;
 use crate::store::{OutboxRow, OutboxWork};
@@ -190,8 +190,8 @@ impl Gateway {
     /// Captures, refunds and voids what outbox rows ask for, side by side; an
     /// outcome for each. Repeating them changes nothing (INV-10).
     pub(crate) async fn settle(&self, rows: &[OutboxRow]) -> Vec<Settled> {
-        join_all(rows.iter().map(|row| async move {
-            let settling = async {
+        join_all(rows.iter().map(|row| {
+            let settling = async move {
                 match self.operation(row).await {
                     Ok(operation) => self.settle_one(&operation).await,
                     Err(settled) => settled,
@@ -199,8 +199,10 @@ impl Gateway {
             };
             // The others of the bite wait for it: one lost answer may not hold
             // them up for as long as a customer would wait.
-            let settled = tokio::time::timeout(self.ask_timeout, settling).await;
-            settled.unwrap_or_else(|_| Settled::NotYet("it took too long".into()))
+            on_behalf_of(row.work.trace(), "settle", async move {
+                let settled = tokio::time::timeout(self.ask_timeout, settling).await;
+                settled.unwrap_or_else(|_| Settled::NotYet("it took too long".into()))
+            })
         }))
         .await
     }

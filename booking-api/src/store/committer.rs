@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use service_kit::Background;
+use service_kit::{Background, as_part};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -90,7 +90,8 @@ impl Committer {
             shard: self.shard.clone(),
             why: "too many bookings wait for it".into(),
         })?;
-        answered.await.unwrap_or_else(|_| {
+        let ended = as_part("CALL commit_group", answered).await;
+        ended.unwrap_or_else(|_| {
             Err(StoreError::Unknown {
                 shard: self.shard.clone(),
                 why: "the committer ended".into(),

@@ -53,6 +53,9 @@ impl ConnectionsConfig {
 /// A connection unused for longer is asked whether it still lives.
 const TRUSTED_FOR: Duration = Duration::from_millis(1_000);
 
+/// A statement that takes longer is logged.
+const SLOW: Duration = Duration::from_secs(1);
+
 struct Home {
     shard: String,
     options: MySqlConnectOptions,
@@ -80,7 +83,8 @@ impl Connections {
         })?;
         let options = options
             .log_statements(tracing::log::LevelFilter::Trace)
-            .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(1));
+            // Its text, never its values; with the ids of the request that waits for it.
+            .log_slow_statements(tracing::log::LevelFilter::Warn, SLOW);
         let home = Home { shard: shard.to_owned(), options, config, idle: Mutex::default() };
         Ok(Self { home: Arc::new(home), places: Arc::new(Semaphore::new(config.max)) })
     }

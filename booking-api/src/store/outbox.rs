@@ -5,6 +5,7 @@ use seat_model::{BookingId, PerformanceId, SeatId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::mysql::MySqlConnection;
 use sqlx::{Executor, QueryBuilder, Row};
+use trace_context::Carried;
 
 use super::connections::on_shard;
 use super::deliveries::{NewDelivery, insert_deliveries, transaction};
@@ -21,6 +22,10 @@ pub struct Sold {
     pub currency: String,
     /// Minor units.
     pub amount: u64,
+    /// The request that sold: its ids are in the ledger, and whoever settles
+    /// goes on in its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Carried>,
 }
 
 /// A cancel: exactly these tickets are refunded and their seats freed.
@@ -49,6 +54,17 @@ pub enum OutboxWork {
     Cancelled(Refund),
     /// Void whatever was authorised for the booking.
     Aborted,
+}
+
+impl OutboxWork {
+    /// The request that left it behind, where the ledger knows.
+    #[must_use]
+    pub const fn trace(&self) -> Option<&Carried> {
+        match self {
+            Self::Confirmed(sold) => sold.trace.as_ref(),
+            Self::Cancelled(_) | Self::Aborted => None,
+        }
+    }
 }
 
 /// One piece of work.

@@ -102,6 +102,7 @@ fn booking(number: u32, user: &str, seats: &[&str]) -> NewBooking {
         payment: format!("pay-{number}"),
         currency: "EUR".into(),
         amount: 100 * seats.len() as u64,
+        trace: None,
     };
     NewBooking {
         id: id(number),

@@ -6,9 +6,20 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
+/// What somebody tells of herself, e-mail address apart, and her passwords, the wrong
+/// one included: none of it may be in a log.
+pub(crate) const PERSONAL: [&str; 5] = [
+    "Ada Lovelace",
+    "+44 20 7946 0000",
+    "12 St James's Square",
+    "correct horse battery",
+    "wrong horse battery",
+];
+
 fn somebody(email: &str) -> Value {
-    json!({"name": "Ada Lovelace", "phone": "+44 20 7946 0000", "address": "12 St James's Square",
-        "email": email, "password": "correct horse battery"})
+    let [name, phone, address, password, _] = PERSONAL;
+    json!({"name": name, "phone": phone, "address": address,
+        "email": email, "password": password})
 }
 
 pub(crate) async fn sign_up_log_in_book(world: &World) {

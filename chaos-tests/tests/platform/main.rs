@@ -29,6 +29,7 @@ mod refusals;
 mod repeating;
 mod settled;
 mod telling;
+mod tracing;
 mod world;
 
 use std::process::ExitCode;
@@ -223,6 +224,10 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             what_a_dying_instance_was_sending_is_sent_again_under_its_id,
             what_is_sold_while_the_catalogue_is_away_is_told_afterwards,
         },
+        tracing::{
+            a_booking_is_found_by_its_trace_in_every_log, without_a_trace_the_request_is_the_trace,
+            what_fails_is_logged_once_under_its_id,
+        },
         marathon::{thousands_of_bookings_and_cancels_balance},
         crashes::{
             every_fail_point_killed_once, sound_programs_have_no_fail_points,
@@ -258,7 +263,12 @@ fn coverage(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
     let (for_codes, for_routes) = (Arc::clone(world), Arc::clone(world));
     let runtime = runtime.clone();
     let (for_stores, on) = (Arc::clone(world), runtime.clone());
+    let for_logs = Arc::clone(world);
     vec![
+        Trial::test("tracing::nothing_secret_or_personal_is_in_any_log", move || {
+            tracing::nothing_secret_or_personal_is_in_any_log(&for_logs);
+            Ok(())
+        }),
         Trial::test("orphans::the_stores_agree_after_all_of_it", move || {
             on.block_on(orphans::the_stores_agree_after_all_of_it(&for_stores));
             Ok(())

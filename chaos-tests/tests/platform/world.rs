@@ -1,8 +1,9 @@
 //! What tests act on: a small hall, and a fresh show in it for every test, so
 //! that tests do not meet.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chaos_tests::{Caller, Coverage, eventually};
@@ -19,6 +20,8 @@ pub(crate) struct World {
     pub(crate) anybody: Caller,
     pub(crate) organiser: Caller,
     pub(crate) plan_id: String,
+    /// Everybody who ever bought or tried to.
+    customers: Mutex<BTreeSet<String>>,
 }
 
 /// A bearer token for the length of a test run.
@@ -44,7 +47,8 @@ impl World {
         let organiser = anybody.with_token(token(&cluster, "organiser-1", Role::Organiser));
         let plan = organiser.post("/v1/admin/plans", hall()).expect(201).await.json();
         let plan_id = plan["plan_id"].as_str().expect("a plan id").to_owned();
-        Self { cluster, coverage, anybody, organiser, plan_id }
+        let customers = Mutex::default();
+        Self { cluster, coverage, anybody, organiser, plan_id, customers }
     }
 
     /// For tests that break nothing: leave the platform as it is.
@@ -65,7 +69,13 @@ impl World {
 
     /// A customer by name.
     pub(crate) fn customer_named(&self, user: &str) -> Caller {
+        self.customers.lock().expect("no test panics with it").insert(user.to_owned());
         self.anybody.with_token(token(&self.cluster, user, Role::Customer))
+    }
+
+    /// Everybody there was so far, by name.
+    pub(crate) fn customers(&self) -> BTreeSet<String> {
+        self.customers.lock().expect("no test panics with it").clone()
     }
 
     /// A show id nobody else uses.

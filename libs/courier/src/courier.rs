@@ -26,7 +26,7 @@ pub struct Route {
     pub path: &'static str,
     /// Operations in one request, at most.
     pub max_operations: usize,
-    /// Bytes of one operation, at most.
+    /// Bytes of one operation, at most; whom it is done for comes on top.
     pub max_operation_bytes: usize,
     /// Operations that wait for the courier; more are refused, unsent.
     pub max_waiting: usize,
@@ -69,7 +69,8 @@ impl<A: DeserializeOwned + From<Problem> + Send + 'static> Courier<A> {
     }
 
     /// Sends an operation and waits for its answer, as long as one request may
-    /// take and not longer.
+    /// take and not longer. Its line says whom it is done for
+    /// ([`trace_context::write_line`]).
     ///
     /// # Errors
     /// `NotSent`: it surely had no effect. `Broken`: nobody knows.
@@ -77,6 +78,7 @@ impl<A: DeserializeOwned + From<Problem> + Send + 'static> Courier<A> {
         if line.len() > self.route.max_operation_bytes {
             return Err(LinkError::NotSent("the operation is too long".into()));
         }
+        let line = trace_context::write_line(line);
         let (tell, told) = oneshot::channel();
         if self.inbox().try_send(Parcel { line, tell }).is_err() {
             return Err(LinkError::NotSent("too many operations wait to be sent".into()));

@@ -17,6 +17,7 @@ use hyper::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use trace_context::Trace;
 
 /// One connection is one task on either side: two keep two cores busy.
 const CONNECTIONS: usize = 2;
@@ -134,6 +135,9 @@ impl Link {
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(CONTENT_TYPE, json);
         }
+        if let Some(trace) = Trace::current() {
+            trace.write_headers(request.headers_mut());
+        }
         Ok(request)
     }
 
@@ -176,5 +180,24 @@ impl Connection {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<SendRequest<Body>>> {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trace_context::Traceparent;
+
+    use super::*;
+
+    #[test]
+    fn a_request_says_whom_it_is_for() {
+        let link = Link::new("http://127.0.0.1:1", KEEP_ALIVE).unwrap();
+        let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok();
+        let trace = Trace::new(caller, true, HeaderValue::from_static("r-1"), "confirm");
+        let told = trace.clone().enter(|| link.request(Method::GET, "/", None)).unwrap();
+        assert_eq!(Traceparent::of(told.headers()), Some(trace.traceparent()));
+        assert_eq!(told.headers()["x-request-id"], "r-1");
+        let nobody = link.request(Method::GET, "/", None).unwrap();
+        assert_eq!(Traceparent::of(nobody.headers()), None);
     }
 }

@@ -43,12 +43,13 @@ impl Background {
 
     /// Runs work to its end, even when nobody waits for it any more: a client
     /// that hangs up must not tear a half-made booking. The process waits for
-    /// it (up to its drain deadline) before it exits.
+    /// it (up to its drain deadline) before it exits. It is done on behalf of
+    /// the request that began it.
     pub fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
-        self.tasks.spawn(work)
+        self.tasks.spawn(trace_context::inherit(work))
     }
 
     /// Keeps a loop running: when `work` returns or fails it is started again

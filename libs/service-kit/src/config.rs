@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::listen::ListenConfig;
 use crate::reference;
+use crate::telemetry::TelemetryConfig;
 
 /// Why a configuration is refused; the text names the key.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub trait ServiceConfig: DeserializeOwned + JsonSchema + Send + 'static {
     /// Where and how it listens.
     fn listen(&self) -> ListenConfig;
 
+    /// Which requests leave a trace.
+    fn telemetry(&self) -> &TelemetryConfig;
+
     /// Checks relations between values.
     ///
     /// # Errors
@@ -52,6 +56,7 @@ pub fn load_config<C: ServiceConfig>(path: &Path, prefix: &str) -> Result<C, Con
     let values: Value = text.extract().map_err(Box::new)?;
     reference::check_bounds(&reference::schema::<C>(), &values).map_err(ConfigError::Value)?;
     config.check().map_err(ConfigError::Value)?;
+    config.telemetry().check().map_err(ConfigError::Value)?;
     Ok(config)
 }
 
@@ -69,6 +74,8 @@ mod tests {
         name: String,
         #[schemars(range(min = 1))]
         places: u32,
+        #[serde(default)]
+        telemetry: TelemetryConfig,
     }
 
     impl ServiceConfig for Config {
@@ -79,6 +86,10 @@ mod tests {
         fn listen(&self) -> ListenConfig {
             let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
             ListenConfig::new(nowhere, nowhere)
+        }
+
+        fn telemetry(&self) -> &TelemetryConfig {
+            &self.telemetry
         }
 
         fn check(&self) -> Result<(), String> {

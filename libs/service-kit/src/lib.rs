@@ -12,6 +12,7 @@ mod extract;
 pub mod fail_points;
 mod lanes;
 mod listen;
+mod log_lines;
 pub mod planted_bugs;
 mod process;
 mod rate_limit;
@@ -19,6 +20,9 @@ mod readiness;
 mod red;
 mod reference;
 mod request;
+mod spans;
+mod telemetry;
+mod work;
 
 /// A quarter of a lock-service's time went into the system's allocator: many
 /// small short-lived values on several threads.
@@ -35,3 +39,6 @@ pub use rate_limit::{RateLimit, RateLimitConfig};
 pub use readiness::{Component, Readiness};
 pub use red::Red;
 pub use request::finish_router;
+pub use spans::{SpansError, export_spans};
+pub use telemetry::{Sampler, TelemetryConfig};
+pub use work::{as_part, on_behalf_of};

@@ -11,7 +11,6 @@ use clap::Parser;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::background::Background;
 use crate::config::{self, ServiceConfig};
@@ -21,7 +20,9 @@ use crate::listen::{self, ListenConfig};
 use crate::planted_bugs::PlantedBugs;
 use crate::readiness::Readiness;
 use crate::red::Red;
-use crate::{admin, reference, request};
+use crate::spans::export_spans;
+use crate::telemetry::Sampler;
+use crate::{admin, log_lines, reference, request};
 
 /// The command line of a service.
 #[derive(Debug, Parser)]
@@ -78,7 +79,7 @@ where
         let printed = std::io::stdout().write_all(page.as_bytes());
         return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
-    start_telemetry();
+    log_lines::start();
     if let Err(error) = faults.fail_points.arm_from_environment() {
         return failed("a fail point is refused", &error);
     }
@@ -91,10 +92,16 @@ where
         Ok(runtime) => runtime,
         Err(error) => return failed("no runtime", &error),
     };
-    runtime.block_on(run_until_told(config, faults, build))
+    let service = env_prefix.trim_end_matches('_').to_lowercase().replace('_', "-");
+    runtime.block_on(run_until_told(service, config, faults, build))
 }
 
-async fn run_until_told<C, B, F, E>(config: C, faults: Faults, build: B) -> ExitCode
+async fn run_until_told<C, B, F, E>(
+    service: String,
+    config: C,
+    faults: Faults,
+    build: B,
+) -> ExitCode
 where
     C: ServiceConfig,
     B: FnOnce(C, Process) -> F,
@@ -103,6 +110,7 @@ where
 {
     let name = config.name().to_owned();
     let how = config.listen();
+    let sampler = Sampler::new(config.telemetry());
     let bound =
         tokio::try_join!(TcpListener::bind(how.listen), TcpListener::bind(how.admin_listen));
     let (listener, admin_listener) = match bound {
@@ -122,6 +130,12 @@ where
         Ok(red) => red,
         Err(error) => return failed("could not register metrics", &error),
     };
+    let (telemetry, instance) = (config.telemetry(), config.name());
+    if let Err(error) =
+        export_spans(&service, instance, telemetry, &process.registry, &process.background)
+    {
+        return failed("spans cannot be exported", &error);
+    }
     // Before `build` has registered what it needs, nothing would be missing: the
     // process must not call itself ready then.
     let built = process.readiness.required("start");
@@ -143,7 +157,7 @@ where
         },
         () = told_to_stop() => return ExitCode::SUCCESS,
     };
-    let router = request::finish_router(router, red);
+    let router = request::finish_router(router, red, sampler);
     built.up();
     let shutdown = process.background.shutdown();
     tracing::info!(service = name, listen = %how.listen, admin = %how.admin_listen, "serving");
@@ -175,12 +189,6 @@ where
 fn register_process_metrics(registry: &Registry) -> prometheus::Result<Red> {
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
     Red::new(registry)
-}
-
-/// JSON lines on standard output; `RUST_LOG` chooses, `info` otherwise.
-fn start_telemetry() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).init();
 }
 
 async fn told_to_stop() {

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use hyper::{Request, StatusCode};
 use prometheus::Registry;
 use seat_model::{Code, Outcome, Problem};
-use service_kit::{ApiJson, ApiPath, Red, finish_router};
+use service_kit::{ApiJson, ApiPath, Red, Sampler, TelemetryConfig, finish_router};
 use tower::ServiceExt;
 
 #[derive(Debug, serde::Deserialize)]
@@ -27,7 +27,8 @@ fn router() -> Router {
             post(|ApiJson(order): ApiJson<Order>| async move { order.seats.len().to_string() }),
         )
         .route("/number/{n}", get(|ApiPath(n): ApiPath<u32>| async move { n.to_string() }));
-    finish_router(router, Red::new(&Registry::new()).expect("well-formed"))
+    let sampler = Sampler::new(&TelemetryConfig::default());
+    finish_router(router, Red::new(&Registry::new()).expect("well-formed"), sampler)
 }
 
 async fn problem(request: Request<Body>) -> (StatusCode, Problem) {

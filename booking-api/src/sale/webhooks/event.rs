@@ -128,6 +128,7 @@ mod tests {
             payment: "p".into(),
             currency: "EUR".into(),
             amount: 200,
+            trace: None,
         }))
     }
 
