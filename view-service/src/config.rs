@@ -101,6 +101,16 @@ pub struct Config {
     /// Event streams open at once.
     #[serde(default = "defaults::event_streams")]
     pub event_streams: usize,
+    /// Whether views are added up for organisers: the account of the primary's
+    /// URL must then be allowed to write `performance_demand_hour`.
+    #[serde(default = "defaults::count_views")]
+    pub count_views: bool,
+    /// How often they are added up.
+    #[serde(default = "defaults::add_views_every_ms")]
+    pub add_views_every_ms: u64,
+    /// Performances whose views may wait to be added up; those of others are lost.
+    #[serde(default = "defaults::viewed_performances")]
+    pub viewed_performances: usize,
     /// How often an event stream shows that it lives; at most 15 s.
     #[serde(default = "defaults::heartbeat_ms")]
     pub heartbeat_ms: u64,
@@ -179,6 +189,15 @@ mod defaults {
     pub(super) const fn event_streams() -> usize {
         10_000
     }
+    pub(super) const fn count_views() -> bool {
+        true
+    }
+    pub(super) const fn add_views_every_ms() -> u64 {
+        5_000
+    }
+    pub(super) const fn viewed_performances() -> usize {
+        10_000
+    }
     pub(super) const fn heartbeat_ms() -> u64 {
         10_000
     }
@@ -191,6 +210,10 @@ impl Config {
 
     pub(crate) const fn answers_fresh_for(&self) -> Duration {
         Duration::from_millis(self.answer_fresh_ms)
+    }
+
+    pub(crate) fn add_views_every(&self) -> Duration {
+        Duration::from_millis(self.add_views_every_ms.max(10))
     }
 
     pub(crate) const fn heartbeat(&self) -> Duration {
@@ -235,6 +258,7 @@ impl ServiceConfig for Config {
             ("event_queue", self.event_queue),
             ("event_streams", self.event_streams),
             ("write_queue", self.write_queue),
+            ("viewed_performances", self.viewed_performances),
         ];
         if let Some((key, _)) = zero.into_iter().find(|(_, value)| *value == 0) {
             return Err(format!("{key} must be at least 1"));
