@@ -9,7 +9,7 @@ use seat_model::ShardId;
 use serde::Deserialize;
 use service_kit::{ListenConfig, RateLimitConfig, ServiceConfig, TelemetryConfig};
 
-use crate::sale::{SaleConfig, WebhooksConfig};
+use crate::sale::{AnalyticsConfig, SaleConfig, WebhooksConfig};
 
 /// Shorter secrets can be guessed.
 const MIN_SECRET_BYTES: usize = 32;
@@ -54,6 +54,9 @@ pub(crate) struct Config {
     /// Bounds of telling organisers of bookings.
     #[serde(default)]
     pub(crate) webhooks: WebhooksConfig,
+    /// Bounds of counting how performances sell.
+    #[serde(default)]
+    pub(crate) analytics: AnalyticsConfig,
     /// How much one customer, or one address without a token, may ask for; no
     /// limit where it is absent.
     #[serde(default)]

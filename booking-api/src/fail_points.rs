@@ -61,6 +61,8 @@ service_kit::fail_points! {
     Step OUTBOX_FREED = "outbox-freed";
     /// Outbox rows are done and gone.
     Step OUTBOX_COMPLETED = "outbox-completed";
+    /// The sales of a performance are counted, their mark is still on the shard.
+    Step SALES_COUNTED = "sales-counted";
     /// A show has its place on a shard and is not in the catalogue.
     Step SHOW_PLACED = "show-placed";
     /// The sale of a performance is ended, what was sold of it is not cancelled.

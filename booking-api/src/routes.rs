@@ -21,6 +21,8 @@ fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(admin::performances::create_performance))
         .routes(routes!(admin::performances::delete_performance))
         .routes(routes!(admin::sales::sales))
+        .routes(routes!(admin::analytics::analytics))
+        .routes(routes!(admin::analytics::analytics_csv))
         .routes(routes!(admin::webhooks::create_webhook, admin::webhooks::list_webhooks))
         .routes(routes!(admin::webhooks::delete_webhook))
         .routes(routes!(admin::webhooks::list_deliveries))
@@ -65,6 +67,8 @@ mod tests {
         post /v1/admin/shows/{showId}/performances
         delete /v1/admin/shows/{showId}/performances/{performanceId}
         get /v1/admin/shows/{showId}/sales
+        get /v1/admin/shows/{showId}/performances/{performanceId}/analytics
+        get /v1/admin/shows/{showId}/performances/{performanceId}/analytics.csv
         post /v1/admin/webhooks
         get /v1/admin/webhooks
         delete /v1/admin/webhooks/{webhookId}

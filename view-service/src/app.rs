@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use view_service_client::wire::Source;
 
 use crate::cache::{CacheAway, Deadlines, Link, LinkConfig, RecordStore, SeatStore};
-use crate::catalogue::{Catalogue, CatalogueAway, Database};
+use crate::catalogue::{Catalogue, CatalogueAway, Database, ViewsAdded};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::projection::Projection;
 use crate::projector::{Follower, Writer};
 use crate::seating::{Seating, SeatingLimits};
+use crate::viewed::Viewed;
 use crate::views::{self, Pages, Plans, SeatMaps};
 
 /// How often the parts are asked whether they are there.
@@ -35,6 +36,8 @@ pub(crate) struct App {
     /// Seating plans, as they are sent.
     pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
+    /// How often performances were looked at.
+    pub(crate) viewed: Arc<Viewed>,
     /// Places for event streams.
     pub(crate) event_streams: Arc<Semaphore>,
     /// How often an event stream shows that it lives.
@@ -102,8 +105,10 @@ pub async fn build(config: Config, process: Process) -> Result<Router, StartErro
     })?;
     let records = RecordStore::new(Arc::clone(&reading), Duration::from_secs(config.keep_s));
     let catalogue = catalogue(&config, &process, records, &metrics)?;
+    let viewed = count_views(&config, &process, &metrics)?;
     let app = Arc::new(App {
         catalogue,
+        viewed,
         seating: Seating::new(
             read_store.clone(),
             Arc::clone(&projection),
@@ -148,6 +153,23 @@ fn project(
     // Ends when the follower does.
     process.background.finish(writer.run(heard));
     Ok(())
+}
+
+fn count_views(
+    config: &Config,
+    process: &Process,
+    metrics: &Metrics,
+) -> Result<Arc<Viewed>, StartError> {
+    let most = if config.count_views { config.viewed_performances } else { 0 };
+    let viewed = Arc::new(Viewed::new(most, metrics.views_lost.clone()));
+    if config.count_views {
+        let deadline = Duration::from_millis(config.catalogue_deadline_ms);
+        let to = ViewsAdded::new(&config.catalogue_primary_url, deadline)?;
+        let (every, shutdown) = (config.add_views_every(), process.background.shutdown());
+        // Not supervised: at the end it adds up what is left.
+        process.background.finish(Arc::clone(&viewed).add_up(to, every, shutdown));
+    }
+    Ok(viewed)
 }
 
 fn catalogue(

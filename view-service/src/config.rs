@@ -111,6 +111,18 @@ pub struct Config {
     #[serde(default = "defaults::event_streams")]
     #[schemars(range(min = 1))]
     pub event_streams: usize,
+    /// Whether views are added up for organisers: the account of the primary's
+    /// URL must then be allowed to write `performance_demand_hour`.
+    #[serde(default = "defaults::count_views")]
+    pub count_views: bool,
+    /// How often they are added up.
+    #[serde(default = "defaults::add_views_every_ms")]
+    #[schemars(range(min = 1))]
+    pub add_views_every_ms: u64,
+    /// Performances whose views may wait to be added up; those of others are lost.
+    #[serde(default = "defaults::viewed_performances")]
+    #[schemars(range(min = 1))]
+    pub viewed_performances: usize,
     /// How often an event stream shows that it lives.
     #[serde(default = "defaults::heartbeat_ms")]
     #[schemars(range(min = 1, max = 15_000))]
@@ -193,6 +205,15 @@ mod defaults {
     pub(super) const fn event_streams() -> usize {
         10_000
     }
+    pub(super) const fn count_views() -> bool {
+        true
+    }
+    pub(super) const fn add_views_every_ms() -> u64 {
+        5_000
+    }
+    pub(super) const fn viewed_performances() -> usize {
+        10_000
+    }
     pub(super) const fn heartbeat_ms() -> u64 {
         10_000
     }
@@ -205,6 +226,10 @@ impl Config {
 
     pub(crate) const fn answers_fresh_for(&self) -> Duration {
         Duration::from_millis(self.answer_fresh_ms)
+    }
+
+    pub(crate) fn add_views_every(&self) -> Duration {
+        Duration::from_millis(self.add_views_every_ms.max(10))
     }
 
     pub(crate) const fn heartbeat(&self) -> Duration {

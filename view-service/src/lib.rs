@@ -19,6 +19,7 @@ mod planted_bugs;
 pub mod projection;
 mod projector;
 mod seating;
+mod viewed;
 mod views;
 
 use std::process::ExitCode;

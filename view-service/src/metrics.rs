@@ -20,6 +20,7 @@ pub struct Metrics {
     pub(crate) revision: IntGauge,
     pub(crate) lag_revisions: IntGauge,
     pub(crate) lag_ms: IntGauge,
+    pub(crate) views_lost: IntCounter,
 }
 
 /// What a view may be answered from, besides memory.
@@ -140,6 +141,11 @@ impl Metrics {
                 "view_projection_lag_milliseconds",
                 "Time since the projection was last known to be the newest.",
             )?,
+            views_lost: IntCounter::new(
+                "view_counted_views_lost_total",
+                "Views that organisers are not told of: too many performances at once, or nobody \
+                 knows whether they were added up.",
+            )?,
         };
         registry.register(Box::new(metrics.catalogue_queries.clone()))?;
         registry.register(Box::new(metrics.breakers_open.clone()))?;
@@ -151,6 +157,7 @@ impl Metrics {
         registry.register(Box::new(metrics.revision.clone()))?;
         registry.register(Box::new(metrics.lag_revisions.clone()))?;
         registry.register(Box::new(metrics.lag_ms.clone()))?;
+        registry.register(Box::new(metrics.views_lost.clone()))?;
         // A layer that never failed is told as such, and not left out.
         for layer in Layer::ALL {
             metrics.breaker(layer);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use prometheus::Registry;
 use seat_model::{PublicSeatState, ShowId};
-use support::catalogue::{Catalogue, Instance, instance};
-use support::{Feed, Server, eventually, free_port, mariadb, redis, redis_url};
+use support::catalogue::{Catalogue, Instance, instance, views_added};
+use support::{Feed, Server, eventually, fetch, free_port, mariadb, redis, redis_url};
 use view_service_client::wire::{ShowList, ShowQuery, Source};
 use view_service_client::{ViewClient, Viewed};
 
@@ -112,6 +112,40 @@ async fn a_cold_start_under_load_asks_the_catalogue_about_once_a_second_for_each
     assert!(asked <= f64::from(most), "{asked} questions for {answered} views, not {most}");
     assert!(answered > 10 * per_second * seconds, "{answered} views are no load");
     background.shutdown().cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_is_counted_once_and_what_is_left_at_the_end_too() {
+    let Some(mut stage) = Stage::set().await else { return };
+    stage.play("aida", "Wien", "2026-11-24").await;
+    stage.feed.change("aida-1", &[("A-1", PublicSeatState::Sold)]);
+    let database = stage.config["catalogue_primary_url"].as_str().unwrap().to_owned();
+    let path = "/v1/show/aida/performances/aida-1/seats";
+    // Once while it runs, once by one that ends before it would have.
+    for (every_ms, so_far) in [(50, 0), (3_600_000, 2)] {
+        let mut config = stage.config.clone();
+        config["add_views_every_ms"] = every_ms.into();
+        let Instance { url, background, .. } = instance(config).await;
+        let seen = eventually("a seat map", || async {
+            let answer = fetch(&url, path, &[]).await;
+            (answer.status == 200).then_some(answer)
+        })
+        .await;
+        assert_eq!(fetch(&url, path, &[]).await.status, 200);
+        // Whether it changed; and what is not there.
+        fetch(&url, path, &[("if-none-match", seen.header("etag").unwrap())]).await;
+        let nowhere = "/v1/show/aida/performances/aida-9/seats";
+        assert_eq!(fetch(&url, nowhere, &[]).await.status, 404);
+        if every_ms > 1_000 {
+            assert_eq!(views_added(&database).await, so_far, "not yet");
+            background.shutdown().cancel();
+        }
+        eventually("the views are added up", || async {
+            (views_added(&database).await == so_far + 2).then_some(())
+        })
+        .await;
+        background.shutdown().cancel();
+    }
 }
 
 fn ids(list: &ShowList) -> Vec<&str> {

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
-use seat_model::{BookingId, PerformanceId, Problem, ShowId, TicketId, WebhookId};
+use seat_model::{BookingId, PerformanceId, Problem, ShowId, TicketId, Timestamp, WebhookId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::wire::{
-    Book, Booking, Bookings, Confirm, Deliveries, Delivery, DeliveryState, PerformanceCreate,
-    PerformanceCreated, PerformanceDeleted, PlanImported, Sales, Session, SessionCreate, Show,
-    ShowCreate, StuckBooking, StuckBookings, User, UserCreate, WebhookCreate, WebhookCreated,
-    WebhookDeleted, Webhooks,
+    Book, Booking, Bookings, Confirm, Deliveries, Delivery, DeliveryState, PerformanceAnalytics,
+    PerformanceCreate, PerformanceCreated, PerformanceDeleted, PlanImported, Sales, Session,
+    SessionCreate, Show, ShowCreate, StuckBooking, StuckBookings, User, UserCreate, WebhookCreate,
+    WebhookCreated, WebhookDeleted, Webhooks,
 };
 
 /// How long a call may take; larger than any deadline of the service, so that
@@ -269,6 +269,23 @@ impl BookingClient {
     /// See [`CallError`].
     pub async fn sales(&self, show: &ShowId) -> Called<Sales> {
         self.get(&format!("/v1/admin/shows/{show}/sales")).await
+    }
+
+    /// How a performance sells; the last 31 days where nothing is said.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn analytics(
+        &self,
+        show: &ShowId,
+        performance: &PerformanceId,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Called<PerformanceAnalytics> {
+        let from = from.map(|from| ("from", from.to_string()));
+        let to = to.map(|to| ("to", to.to_string()));
+        let path = format!("/v1/admin/shows/{show}/performances/{performance}/analytics");
+        self.get_page(&path, from.into_iter().chain(to).collect()).await
     }
 
     /// Bookings of a show whose payment the gateway refuses to settle.

@@ -8,10 +8,11 @@ mod wire;
 
 pub use client::{Answer, BookingClient, CallError, Refusal};
 pub use wire::{
-    Book, Booking, BookingEvent, BookingState, Bookings, Confirm, Deliveries, Delivery,
-    DeliveryState, EventTicket, Item, Links, OrphanRule, PerformanceCreate, PerformanceCreated,
-    PerformanceDeleted, PerformanceSales, PlanImported, Sales, Session, SessionCreate, Settlement,
-    Show, ShowCreate, StuckBooking, StuckBookings, Ticket, TicketState, TierSales, TierSeats, User,
+    AnalyticsHour, Book, Booking, BookingEvent, BookingState, Bookings, Confirm, ContestedSeat,
+    Deliveries, Delivery, DeliveryState, Demand, EventTicket, Item, Links, OrphanRule,
+    PerformanceAnalytics, PerformanceCreate, PerformanceCreated, PerformanceDeleted,
+    PerformanceSales, PlanImported, Sales, SalesSum, Session, SessionCreate, Settlement, Show,
+    ShowCreate, StuckBooking, StuckBookings, Ticket, TicketState, TierSales, TierSeats, User,
     UserCreate, Webhook, WebhookCreate, WebhookCreated, WebhookDeleted, WebhookEvent,
     WebhookMessage, WebhookState, Webhooks,
 };

@@ -1,10 +1,13 @@
-//! What organisers do: plans, shows, performances, sales, stuck payments, webhooks.
+//! What organisers do: plans, shows, performances, sales and how they went, stuck
+//! payments, webhooks.
 
+pub(crate) mod analytics;
 pub(crate) mod performances;
 pub(crate) mod plans;
 pub(crate) mod sales;
 pub(crate) mod shows;
 pub(crate) mod stuck;
+mod table;
 pub(crate) mod webhooks;
 
 use seat_model::{Code, ShowId};

@@ -1,5 +1,5 @@
-//! The catalogue primary: users, plans, shows, performances, webhooks. The
-//! only place that speaks to it.
+//! The catalogue primary: users, plans, shows, performances, webhooks, and how
+//! performances sell. The only place that speaks to it.
 //!
 //! Every call has a deadline. A connection on which one passed is thrown away,
 //! so a paused or replaced server never leaves a stuck connection in the pool;
@@ -7,6 +7,7 @@
 //!
 //! Must not know: HTTP, seats, bookings.
 
+mod analytics;
 mod error;
 mod keyed;
 mod known;
@@ -28,6 +29,9 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, MySql, MySqlConnection, MySqlPool};
 
+pub(crate) use analytics::{
+    AnalyticsHours, ConflictRow, Counted, Demand, DemandRow, Hours, WRITE_AT_ONCE,
+};
 pub(crate) use error::CatalogueError;
 pub(crate) use keyed::{FirstAnswer, Keyed, REMEMBER_KEYS, Scope, StoredAnswer};
 pub(crate) use performance::Performance;

@@ -8,11 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use booking_api_client::{OrphanRule, TierSeats};
-use seat_model::{Currency, Money, PerformanceId, PlanId, ShowId, Timestamp, UserId};
+use seat_model::{Currency, Money, PerformanceId, PlanId, SeatId, ShowId, Timestamp, UserId};
 use tokio::net::TcpSocket;
 
 use super::*;
 use crate::config::CatalogueConfig;
+use crate::store::SalesHour;
 
 /// A MariaDB of this test's own, on a free port; gone with it.
 struct Server {
@@ -141,6 +142,8 @@ async fn the_catalogue_on_a_real_server() {
     a_key_gets_its_first_answer(&one, &two).await;
     an_address_is_one_user(&one).await;
     what_one_instance_makes_the_other_can_sell(&one, &two).await;
+    sales_are_written_over_and_demand_is_added_up(&one, &two).await;
+    what_began_long_ago_is_forgotten(&one).await;
     known_shows_outlive_the_catalogue(&mut server, &one).await;
 }
 
@@ -300,6 +303,86 @@ async fn what_one_instance_makes_the_other_can_sell(one: &Catalogue, two: &Catal
     assert_eq!(one.deletable(&other, &id).await.unwrap(), Deletable::Unknown);
     assert!(two.fresh_performances_of(&hamlet).await.unwrap().unwrap().is_empty());
     one.add_performance(&performance("pf-2"), None).await.unwrap();
+}
+
+fn counted(seq: u64) -> Counted {
+    Counted { shard: "shard-0".into(), seq, at: Timestamp::from_millis(seq.cast_signed()) }
+}
+
+fn sold(hour_ms: i64, tickets: u64) -> SalesHour {
+    SalesHour { hour_ms, bookings: 1, tickets, revenue: tickets * 100, ..SalesHour::default() }
+}
+
+async fn sales_are_written_over_and_demand_is_added_up(one: &Catalogue, two: &Catalogue) {
+    let id = PerformanceId::new("pf-1").unwrap();
+    let all = Hours { from: 0, to: 1_000 };
+    assert_eq!(one.sales_counted(&id).await.unwrap(), None);
+    assert_eq!(one.analytics_hours(&id, all).await.unwrap(), AnalyticsHours::default());
+
+    let count = |by: &Catalogue, seq: u64, hours: Vec<SalesHour>| {
+        let (by, id) = (by.clone(), id.clone());
+        async move {
+            let read = async { Ok::<_, CatalogueError>(hours) };
+            by.write_sales(&id, &counted(seq), read).await
+        }
+    };
+    for _ in 0..2 {
+        count(one, 7, vec![sold(100, 2), sold(200, 3), sold(300, 1)]).await.unwrap();
+    }
+    count(two, 9, vec![sold(100, 2), sold(300, 4)]).await.unwrap();
+    assert_eq!(two.sales_counted(&id).await.unwrap(), Some(counted(9)));
+    let known = one.analytics_hours(&id, all).await.unwrap();
+    assert_eq!(known.sales, [sold(100, 2), sold(300, 4)]);
+    let later = one.analytics_hours(&id, Hours { from: 200, to: 300 }).await.unwrap();
+    assert_eq!((later.sales.len(), later.before.tickets, later.before.revenue), (0, 2, 200));
+
+    // A count that cannot read changes nothing.
+    let nothing = async { Err(CatalogueError::Unavailable("the shard is away".into())) };
+    one.write_sales(&id, &counted(11), nothing).await.unwrap_err();
+    assert_eq!(one.sales_counted(&id).await.unwrap(), Some(counted(9)));
+    // While one reads, another waits, and gives up: it would be first to write.
+    let twelfth = counted(12);
+    let slow = one.write_sales(&id, &twelfth, async {
+        let other = count(two, 13, vec![sold(100, 1)]).await;
+        assert!(matches!(other, Err(CatalogueError::Unavailable(_))), "{other:?}");
+        Ok::<_, CatalogueError>(vec![sold(100, 5)])
+    });
+    // Its own time may be over by then; nothing is written in that case.
+    let written = slow.await.is_ok();
+    let known = one.analytics_hours(&id, Hours { from: 0, to: 101 }).await.unwrap();
+    assert_eq!(known.sales, [sold(100, if written { 5 } else { 2 })]);
+
+    let demand = Demand { holds: 1, seats_held: 2, released: 3, refused: 4, views: 0 };
+    let row = |hour_ms| DemandRow { performance: id.clone(), hour_ms, demand };
+    let conflict = |seat: &str, conflicts| ConflictRow {
+        performance: id.clone(),
+        seat: SeatId::new(seat).unwrap(),
+        conflicts,
+    };
+    let (rows, seats) = ([row(100), row(200)], [conflict("A-1", 1), conflict("A-2", 2)]);
+    for by in [one, two] {
+        by.add_demand(&rows).await.unwrap();
+        by.add_conflicts(&seats).await.unwrap();
+    }
+    let known = one.analytics_hours(&id, Hours { from: 200, to: 201 }).await.unwrap();
+    let twice = Demand { holds: 2, seats_held: 4, released: 6, refused: 8, views: 0 };
+    assert_eq!(known.demand, [(200, twice)]);
+    let contested = one.seat_conflicts(&id, 10).await.unwrap();
+    let contested: Vec<_> = contested.iter().map(|(seat, n)| (seat.as_str(), *n)).collect();
+    assert_eq!(contested, [("A-2", 4), ("A-1", 2)]);
+    assert_eq!(one.seat_conflicts(&id, 1).await.unwrap().len(), 1);
+}
+
+async fn what_began_long_ago_is_forgotten(one: &Catalogue) {
+    let id = PerformanceId::new("pf-1").unwrap();
+    let all = Hours { from: 0, to: 1_000 };
+    let begins = performance("pf-1").starts_at.as_millis();
+    assert!(!one.forget_analytics(begins).await.unwrap());
+    assert_ne!(one.analytics_hours(&id, all).await.unwrap(), AnalyticsHours::default());
+    assert!(!one.forget_analytics(begins + 1).await.unwrap());
+    assert_eq!(one.analytics_hours(&id, all).await.unwrap(), AnalyticsHours::default());
+    assert_eq!(one.sales_counted(&id).await.unwrap(), None);
+    assert_eq!(one.seat_conflicts(&id, 10).await.unwrap(), []);
 }
 
 async fn known_shows_outlive_the_catalogue(server: &mut Server, one: &Catalogue) {

@@ -83,7 +83,11 @@ impl Sale {
             if let Some(seats) = self.seats_of(show, id).await? {
                 match seats.state {
                     SeatState::Held => match self.release(&seats).await? {
-                        Moved::Done { .. } | Moved::Gone => {
+                        moved @ (Moved::Done { .. } | Moved::Gone) => {
+                            if matches!(moved, Moved::Done { .. }) {
+                                let at = service_kit::clock::now();
+                                self.analytics.demand().released(&seats.performance, at);
+                            }
                             return self.released(user, &seats).await;
                         }
                         Moved::Expired => return Err(SaleError::Gone("the hold ran out")),

@@ -393,7 +393,12 @@ impl Sale {
                     self.locks.put_plan(&wanted.acquire.show, id, plan).await.map_err(of_look)?;
                 }
                 Err(LockError::Unknown(_)) if lost == 0 => lost += 1,
-                Ok(verdict) => return Ok(verdict),
+                Ok(verdict) => {
+                    let (performance, at) =
+                        (&wanted.acquire.performance, service_kit::clock::now());
+                    self.analytics.demand().wanted(performance, &verdict, at);
+                    return Ok(verdict);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

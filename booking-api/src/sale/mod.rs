@@ -6,11 +6,13 @@
 //! `placement` (which shard). Beside the requests run the `reconciler`, which
 //! ends what others left, the `relay`, which does what the ledger asks for (what
 //! it tells organisers of, `webhooks` sends), and the `sweeper`, which lets go of
-//! money that nobody will take.
+//! money that nobody will take; and `analytics`, which counts how performances
+//! sell.
 //!
 //! Architecture invariant: HTTP ends in `routes`, SQL begins in
 //! [`crate::store`]; nothing between them knows either.
 
+mod analytics;
 mod answer;
 mod booking_id;
 mod cancel;
@@ -46,6 +48,7 @@ use lock_service_client::wire::BookedSeats;
 use seat_model::{BookingId, PerformanceId, ShowId, UserId};
 use service_kit::{Background, Process};
 
+use analytics::Analytics;
 use answer::Reply;
 use booking_id::BookingIds;
 use error::{SaleError, of_look, of_read};
@@ -54,10 +57,11 @@ use metrics::SaleMetrics;
 use payment::Gateway;
 use placement::Placements;
 
-use crate::catalogue::{Catalogue, Performance};
+use crate::catalogue::{Catalogue, CatalogueError, Performance};
 use crate::config::Config;
 use crate::store::{LedgerBooking, Shard, ShardMetrics, Shards};
 
+pub(crate) use analytics::AnalyticsConfig;
 pub(crate) use config::SaleConfig;
 pub(crate) use routes::routes;
 pub(crate) use webhooks::{Redelivered, Webhooks, WebhooksConfig};
@@ -74,6 +78,9 @@ pub(crate) enum SaleStartError {
     /// The payment gateway's URL makes no sense.
     #[error(transparent)]
     Gateway(#[from] payment_gateway_client::GatewayError),
+    /// The URL of the catalogue makes no sense.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
 }
 
 /// Everything selling needs.
@@ -86,6 +93,7 @@ pub(crate) struct Parts {
     placements: Placements,
     gateway: Gateway,
     webhooks: Webhooks,
+    analytics: Analytics,
     in_flight: InFlight,
     background: Background,
     metrics: SaleMetrics,
@@ -132,6 +140,7 @@ impl Sale {
             .map_err(SaleStartError::Config)?;
         let shards = Shards::new(shards);
         let webhooks = Webhooks::start(config, catalogue.clone(), shards.clone(), process)?;
+        let analytics = Analytics::start(config, shards.clone(), process)?;
         let metrics = SaleMetrics::new(&process.registry)?;
         let gateway = Gateway::new(
             &config.payment_gateway_url,
@@ -146,6 +155,7 @@ impl Sale {
             locks,
             gateway,
             webhooks,
+            analytics,
             in_flight: InFlight::new(sale.max_in_flight),
             background: process.background.clone(),
             metrics,
@@ -167,6 +177,11 @@ impl Sale {
     /// Telling organisers of bookings.
     pub(crate) fn webhooks(&self) -> &Webhooks {
         &self.webhooks
+    }
+
+    /// How performances sell.
+    pub(crate) fn analytics(&self) -> &Analytics {
+        &self.analytics
     }
 
     fn keep_shard_map(&self) {

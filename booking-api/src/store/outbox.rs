@@ -11,6 +11,7 @@ use super::connections::on_shard;
 use super::deliveries::{NewDelivery, insert_deliveries, transaction};
 use super::error::StoreError;
 use super::ledger::parsed;
+use super::sales::mark_changed;
 use super::shard::Shard;
 
 /// A sale: its money is captured.
@@ -150,7 +151,8 @@ impl Shard {
     }
 
     /// Deletes work that is done, and in the same transaction writes what is
-    /// to be told of it: an event is on its way exactly if its row is gone.
+    /// to be told of it, and whose sales are to be counted again: both are on
+    /// their way exactly if the rows are gone.
     ///
     /// # Errors
     /// See [`StoreError`]; it is done again later.
@@ -163,10 +165,6 @@ impl Shard {
             return Ok(());
         }
         on_shard!(self.connections, |connection| async {
-            if tell.is_empty() {
-                delete_done(connection, done).await?;
-                return Ok(());
-            }
             transaction!(connection, {
                 // Another instance whose turn it was, too, may have been first;
                 // what it told of may even have arrived by now.
@@ -179,6 +177,7 @@ impl Shard {
                 }
                 let tell: Vec<&NewDelivery> =
                     tell.iter().filter(|new| left.contains(&new.seq)).collect();
+                mark_changed(connection, done).await?;
                 insert_deliveries(connection, &tell).await?;
                 delete_done(connection, done).await
             })
@@ -196,7 +195,7 @@ impl Shard {
     }
 }
 
-fn list(query: &mut QueryBuilder<sqlx::MySql>, seqs: &[u64]) {
+pub(super) fn list(query: &mut QueryBuilder<sqlx::MySql>, seqs: &[u64]) {
     let mut list = query.separated(", ");
     for seq in seqs {
         list.push_bind(*seq);

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test: with a main of its own it is not built as one")]
 
 mod deliveries;
+mod sales;
 mod server;
 
 use std::sync::Arc;
@@ -22,6 +23,10 @@ use deliveries::{
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;
 use prometheus::Registry;
+use sales::{
+    changed_sales_are_marked_until_what_was_seen_is_counted,
+    what_was_sold_before_there_were_marks_is_marked,
+};
 use seat_model::{
     BookingId, Currency, Fence, PerformanceId, SeatId, ShardEpoch, ShowId, Timestamp, UserId,
 };
@@ -68,6 +73,8 @@ fn main() -> std::process::ExitCode {
         a_cancel_changes_and_refunds_each_ticket_once,
         the_outbox_keeps_the_order_of_a_booking,
         a_refused_settlement_is_seen_and_in_nobodys_way,
+        changed_sales_are_marked_until_what_was_seen_is_counted,
+        what_was_sold_before_there_were_marks_is_marked,
         an_event_is_written_exactly_with_the_end_of_its_outbox_row,
         deliveries_keep_the_order_of_a_booking_for_each_webhook,
         a_claim_that_ran_out_is_another_instances,

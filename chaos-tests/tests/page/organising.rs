@@ -1,9 +1,12 @@
 //! The organiser's desk: a plan with faults, a good one, a show, an evening, its
-//! sales as they happen, its end.
+//! sales as they happen, how it sold, its end.
 
 use std::io::Write as _;
+use std::time::Duration;
 
+use chaos_tests::eventually;
 use local_cluster::{Role, demo_world};
+use seat_model::Code;
 use serde_json::json;
 
 use crate::browser::{Browsers, pictures};
@@ -60,14 +63,44 @@ pub(crate) async fn an_evening_is_made_sold_and_deleted(house: &House, browsers:
     let (buyer, _) = house.customer("first-nighter");
     let sold = json!({"date": "2031-07-14", "location": "Vienna", "tier": "Premium", "quantity": 4,
         "confirm": true, "payment_token": "tok_ok"});
-    buyer.post_once(format!("/v1/book/{show_id}"), sold).expect(201).await;
+    let path = format!("/v1/book/{show_id}");
+    let sold = buyer.post_once(path.clone(), sold).expect(201).await.json();
     let held =
         json!({"date": "2031-07-14", "location": "Vienna", "tier": "Standard", "quantity": 3});
-    buyer.post_once(format!("/v1/book/{show_id}"), held).expect(201).await;
+    buyer.post_once(path.clone(), held).expect(201).await;
     olga.reads(".figures", "€56.00").await;
     olga.reads(".plot", "sold 4").await;
     olga.reads(".plot", "held 3").await;
     olga.picture("25-sales").await;
+
+    // How it sells: somebody wanted what the first one had.
+    let performance = sold["performance_id"].as_str().expect("a performance").to_owned();
+    let seat = &sold["tickets"][0]["seat"];
+    let (other, _) = house.customer("second-nighter");
+    let wanted = json!({"performance_id": performance, "seats": [seat]});
+    other.post_once(path, wanted).refused(Code::SeatTaken).await;
+    olga.press_words("How it sells").await;
+    olga.reads("h1", "14 Jul 2031, 20:30 · Vienna").await;
+    olga.reads("#funnel .figure", "tickets sold").await;
+    olga.reads("#funnel .figure", "€56.00").await;
+    olga.reads("#course figcaption", "Seats sold of 240: 4").await;
+    olga.reads("#course figcaption", "Revenue: €56.00").await;
+    olga.reads("#heat .contested", "1 time").await;
+    let hot = "const { heat, seats } = document.querySelector('.seats').seatMap; \
+               return heat[seats.byGuid.get(arguments[0])] === 1";
+    olga.becomes(hot, vec![seat.clone()]).await;
+    olga.picture("28-how-it-sells").await;
+    olga.press("#csv-seats").await;
+    let table = olga.downloads.join(format!("{performance}-seats.csv"));
+    let text = eventually(Duration::from_secs(10), || async {
+        std::fs::read_to_string(&table).map_err(|error| format!("{}: {error}", table.display()))
+    })
+    .await;
+    assert!(text.starts_with("seat,conflicts\r\n"), "{text}");
+    assert!(text.contains(seat.as_str().expect("a seat")), "{text}");
+    let _ = std::fs::remove_file(table);
+    olga.visit(&format!("#/organise/{show_id}")).await;
+    olga.reads(".plot", "sold 4").await;
 
     olga.press("#sales .cancel").await;
     olga.reads(".sure", "4 tickets sold and 3 seats held").await;

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod alarms;
+mod analytics;
 mod backups;
 mod bad_days;
 mod books;
@@ -110,9 +111,16 @@ async fn start() -> Result<World, String> {
         retry_longest_ms = 400
         attempts_max = 4
     };
+    // Counted sooner than in production.
+    let analytics = toml::toml! {
+        count_every_ms = 200
+        write_every_ms = 200
+    };
     let topology = Topology::new("test", Profile::Ha)
         .with_override(NodeKind::BookingApi, "sale", toml::Value::Table(sale))
-        .with_override(NodeKind::BookingApi, "webhooks", toml::Value::Table(webhooks));
+        .with_override(NodeKind::BookingApi, "webhooks", toml::Value::Table(webhooks))
+        .with_override(NodeKind::BookingApi, "analytics", toml::Value::Table(analytics))
+        .with_override(NodeKind::ViewService, "add_views_every_ms", toml::Value::Integer(200));
     if let Some((program, source)) = service::stale_programs(&topology).first() {
         let (program, source) = (program.display(), source.display());
         return Err(format!("{program} is older than {source}; build it with: {}", service::BUILD));
@@ -137,6 +145,10 @@ fn side_by_side(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
             every_fault_of_a_plan_is_named, a_published_plan_with_duplicate_guids_is_refused,
             the_same_plan_has_the_same_id, a_performance_is_checked_field_by_field, sales_add_up,
             a_performance_goes_only_without_live_tickets, what_is_made_is_bookable_at_once,
+        },
+        analytics::{
+            every_step_from_the_first_look_is_counted,
+            only_what_is_asked_for_and_only_to_organisers,
         },
         looking::{
             a_show_and_its_tiers, lists_are_filtered_and_paged,
@@ -227,6 +239,10 @@ fn one_by_one(world: &Arc<World>, runtime: &Handle) -> Vec<Trial> {
         tracing::{
             a_booking_is_found_by_its_trace_in_every_log, without_a_trace_the_request_is_the_trace,
             what_fails_is_logged_once_under_its_id,
+        },
+        analytics::{
+            whoever_dies_while_counting_nothing_is_counted_twice,
+            what_is_sold_while_the_catalogue_is_away_is_counted_afterwards,
         },
         marathon::{thousands_of_bookings_and_cancels_balance},
         crashes::{

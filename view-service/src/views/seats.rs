@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::ACCEPT;
+use axum::http::header::{ACCEPT, IF_NONE_MATCH};
 use axum::response::Response;
 use seat_model::{PerformanceId, ShowId};
 use service_kit::{ApiPath, ApiProblem};
@@ -21,7 +21,13 @@ pub(super) async fn seats(
     ApiPath(place): ApiPath<(ShowId, PerformanceId)>,
     Asked(headers): Asked,
 ) -> Result<Response, ApiProblem> {
+    // Who has a map already is not somebody else who looks; whoever follows the
+    // changes asks for the map once, too.
+    let viewed = (!headers.contains_key(IF_NONE_MATCH)).then(|| place.1.clone());
     let map = app.seat_maps.get(&app, place).await?;
+    if let Some(performance) = viewed {
+        app.viewed.note(&performance);
+    }
     app.metrics.answered(View::Seats, map.source);
     let rendered = if prefers_bits(&headers) { map.bits() } else { &map.json };
     Ok(rendered.respond(&headers, map.source, map.as_of, REVALIDATE).await)

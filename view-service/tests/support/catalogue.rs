@@ -8,7 +8,10 @@ use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use view_service::{Config, build};
 use view_service_client::ViewClient;
 
-const TABLES: &str = include_str!("../../../booking-api/migrations/catalogue/0001_catalogue.sql");
+const TABLES: [&str; 2] = [
+    include_str!("../../../booking-api/migrations/catalogue/0001_catalogue.sql"),
+    include_str!("../../../booking-api/migrations/catalogue/0010_analytics.sql"),
+];
 
 const PLAN: &str = r#"{"name":"Hall","categories":[{"name":"Stalls"},{"name":"Box"},{"name":"Empty"}],
 "size":{"width":10,"height":10},"zones":[{"position":{"x":0,"y":0},"rows":[{"row_number":"1","seats":[
@@ -25,7 +28,9 @@ pub(crate) struct Catalogue(MySqlConnection);
 impl Catalogue {
     pub(crate) async fn new(url: &str) -> Self {
         let mut connection = MySqlConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(TABLES).execute(&mut connection).await.unwrap();
+        for tables in TABLES {
+            sqlx::raw_sql(tables).execute(&mut connection).await.unwrap();
+        }
         let mut catalogue = Self(connection);
         catalogue.run(format!("INSERT INTO plans VALUES ('plan','Hall','{PLAN}',3,'[]',0)")).await;
         catalogue
@@ -61,6 +66,17 @@ impl Catalogue {
         ))
         .await;
     }
+}
+
+/// How often performances were looked at, as far as it was added up.
+pub(crate) async fn views_added(url: &str) -> i64 {
+    let mut connection = MySqlConnection::connect(url).await.unwrap();
+    sqlx::query_scalar(
+        "SELECT CAST(COALESCE(SUM(views), 0) AS SIGNED) FROM performance_demand_hour",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap()
 }
 
 /// A whole view-service.

@@ -21,9 +21,9 @@ const PULSE_MS = 2400;
 const PICKABLE_PX = 4.5, PICKABLE_TOUCH_PX = 7;
 
 export class SeatMap {
-  /** `say(i, map)`: a seat in words; `pick(i)`: somebody wants it, or does not any more. */
+  /** `say(i, map)`: a seat in words; `pick(i)`: somebody wants it, or does not any more. `heat`, set later: a number for each seat that is shown instead of its state. */
   constructor(seats, { say, pick }) {
-    Object.assign(this, { seats, say: (i) => say(i, this), pick, chosen: new Set(), mine: new Set(), lifted: -1, hovered: -1, focused: -1, pulses: new Map() });
+    Object.assign(this, { seats, say: (i) => say(i, this), pick, chosen: new Set(), mine: new Set(), lifted: -1, hovered: -1, focused: -1, pulses: new Map(), heat: null });
     // For whoever measures: how often was painted, and how long it took.
     this.paints = { count: 0, ms: 0 };
     this.canvas = el("canvas", { "aria-hidden": "true" });
@@ -200,7 +200,7 @@ export class SeatMap {
     const width = Math.round(canvas.width * (1 + 2 * MARGIN)), height = Math.round(canvas.height * (1 + 2 * MARGIN));
     if (kept.canvas.width !== width || kept.canvas.height !== height) Object.assign(kept.canvas, { width, height });
     Object.assign(kept, { x: left - (canvas.width * MARGIN) / scale, y: top - (canvas.height * MARGIN) / scale, scale });
-    paint(kept.canvas.getContext("2d"), this.seats, kept, { width, height, ratio: this.ratio, chosen: this.chosen, mine: this.mine, lifted: this.lifted });
+    paint(kept.canvas.getContext("2d"), this.seats, kept, { width, height, ratio: this.ratio, chosen: this.chosen, mine: this.mine, lifted: this.lifted, heat: this.heat });
     this.dirty = this.sharp = false;
     this.paints.count++;
     this.paints.ms += performance.now() - began;

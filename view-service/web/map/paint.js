@@ -14,8 +14,9 @@ const SQUARES = 2.2, GLYPHS = 4, LABELS = 4.5, NUMBERS = 9;
 /**
  * `camera`: the plan's point at the canvas's left top (`x`, `y`) and pixels a unit (`scale`), all for
  * device pixels; `ratio`: device pixels a CSS pixel. `chosen`, `mine`: sets of seats. `lifted`: a tier or -1.
+ * `heat`: a number for each seat, shown instead of what is true of it; or null.
  */
-export function paint(context, seats, camera, { width, height, ratio, chosen, mine, lifted }) {
+export function paint(context, seats, camera, { width, height, ratio, chosen, mine, lifted, heat }) {
   const { x: left, y: top, scale } = camera;
   const colours = ink();
   const size = (seats.usual * scale) / ratio;
@@ -26,9 +27,16 @@ export function paint(context, seats, camera, { width, height, ratio, chosen, mi
   for (const area of seats.areas) paintArea(context, area, colours);
   context.setTransform(1, 0, 0, 1, 0, 0);
 
-  const looks = sortByLook(seats, view, chosen, mine);
   const at = { x: (i) => (seats.x[i] - left) * scale, y: (i) => (seats.y[i] - top) * scale, r: (i) => seats.r[i] * scale };
   const small = size < SQUARES;
+  if (heat) paintHeat(context, seats, at, view, heat, small, colours, ratio);
+  else paintStates(context, seats, at, { view, size, small, scale, ratio, chosen, mine, lifted }, colours);
+  if (size >= LABELS) rowLabels(context, seats, at, view, colours, ratio, scale);
+  zoneLabels(context, seats, at, size, colours, ratio);
+}
+
+function paintStates(context, seats, at, { view, size, small, scale, ratio, chosen, mine, lifted }, colours) {
+  const looks = sortByLook(seats, view, chosen, mine);
   for (const [tier, free] of looks.free.entries()) {
     if (!free.length) continue;
     context.globalAlpha = lifted >= 0 && lifted !== tier ? 0.16 : 1;
@@ -43,8 +51,21 @@ export function paint(context, seats, camera, { width, height, ratio, chosen, mi
   own(context, at, looks.chosen, colours.ink, colours.card, ratio);
   own(context, at, looks.mine, colours.mine, colours.card, ratio);
   if (size >= NUMBERS) numbers(context, seats, at, looks, colours, scale);
-  if (size >= LABELS) rowLabels(context, seats, at, view, colours, ratio, scale);
-  zoneLabels(context, seats, at, size, colours, ratio);
+}
+
+// The hotter, the larger and the fuller: in four steps, so that seats of one are one path.
+function paintHeat(context, seats, at, view, heat, small, colours, ratio) {
+  const most = heat.reduce((sum, one) => Math.max(sum, one), 0);
+  const steps = [[], [], [], [], []];
+  seats.within(...view, (i) => steps[heat[i] > 0 ? Math.max(1, Math.ceil((4 * heat[i]) / most)) : 0].push(i));
+  strokeSeats(context, at, steps[0], small, colours.faint, ratio);
+  context.fillStyle = colours.warn;
+  for (let step = 1; step <= 4; step++) {
+    context.globalAlpha = 0.4 + 0.15 * step;
+    const grown = { ...at, r: (i) => Math.max((1 + step) * ratio, at.r(i) * (0.8 + 0.18 * step)) };
+    fillSeats(context, grown, steps[step], small, () => false);
+  }
+  context.globalAlpha = 1;
 }
 
 function sortByLook(seats, view, chosen, mine) {

@@ -7,10 +7,12 @@ import { organises, token, use } from "../account.js";
 import { many } from "../format.js";
 import { importing } from "./import.js";
 import { showDesk } from "./show.js";
+import { showAnalytics } from "./analytics.js";
 
-/** `ids`: the show, or nothing. Gives what ends the page. */
+/** `ids`: the show and one of its performances, or the show, or nothing. Gives what ends the page. */
 export async function desk(ids) {
   if (!organises()) return askForToken();
+  if (ids[1]) return showAnalytics(ids[0], ids[1]);
   if (ids[0]) return showDesk(ids[0]);
   const list = el("ul", { class: "listing" }, el("li", {}, waiting()));
   const more = button("More shows", () => load().catch((error) => toast(error.message, "bad")), { hidden: true, class: "wide" });

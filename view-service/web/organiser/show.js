@@ -50,7 +50,7 @@ export async function showDesk(showId) {
       let box = document.getElementById(id);
       if (!box) {
         box = el("section", { class: "card", id }, el("div", { class: "head" }), el("div", { class: "now" }),
-          el("div", { class: "row" }, el("a", { class: "button", href: `#/show/${showId}/${one.performance_id}` }, "Seat map"), button("Delete", () => remove(one.performance_id), { class: "quiet cancel" })));
+          el("div", { class: "row" }, el("a", { class: "button", href: `#/show/${showId}/${one.performance_id}` }, "Seat map"), el("a", { class: "button", href: `#/organise/${showId}/${one.performance_id}` }, "How it sells"), button("Delete", () => remove(one.performance_id), { class: "quiet cancel" })));
         place.append(box);
       }
       const view = zone(one.performance_id);

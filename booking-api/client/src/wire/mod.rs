@@ -2,11 +2,13 @@
 //! may gain members, so readers of answers ignore what they do not know.
 
 mod account;
+mod analytics;
 mod booking;
 mod organise;
 mod webhook;
 
 pub use account::{Session, SessionCreate, User, UserCreate};
+pub use analytics::{AnalyticsHour, ContestedSeat, Demand, PerformanceAnalytics, SalesSum};
 pub use booking::{
     Book, Booking, BookingState, Bookings, Confirm, Item, Links, Ticket, TicketState,
 };

@@ -25,6 +25,11 @@ const INSERT_SALE: &str =
 const INSERT_TICKET: &str = "INSERT INTO ticket (booking_id, number, user_id, show_id, \
      performance_id, seat, tier, price, code, created_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
+/// The performance's sales are to be counted again. Marks are told apart by
+/// their number; outbox rows never come near the time of day.
+const MARK_CHANGED: &str =
+    "REPLACE INTO sales_changed (performance_id, show_id, seq) VALUES (?, ?, ?)";
+
 /// What the tickets say, in one statement: exact under the placement row.
 const RECOUNT: &str = "INSERT INTO quota (performance_id, user_id, sold) \
      SELECT ?, ?, COUNT(*) FROM ticket \
@@ -68,7 +73,12 @@ impl Ledger {
             .bind(key.value.price)
             .bind(fresh_code())
             .bind(now().as_millis());
-        self.run(query).await
+        self.run(query).await?;
+        let mark = sqlx::query(MARK_CHANGED)
+            .bind(key.performance.as_str())
+            .bind(key.value.show.as_str())
+            .bind(now().as_millis());
+        self.run(mark).await
     }
 
     async fn commit(mut self) -> Result<(), ReadError> {
