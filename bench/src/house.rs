@@ -20,6 +20,9 @@ use crate::stage::Stage;
 /// Seats that one booking may have, and that one customer may have of it.
 const MOST: usize = 10;
 
+/// How long a hold lives: none runs out and changes the map while it is looked at.
+const HOLD_TTL_S: u64 = 6 * 3_600;
+
 const TOKEN_TTL: Duration = Duration::from_secs(6 * 3_600);
 const A_MONTH_MS: i64 = 30 * 24 * 3_600 * 1_000;
 
@@ -63,7 +66,7 @@ impl House {
             plan_id,
             prices: BTreeMap::from([(TIER.to_owned(), price)]),
             on_sale_at: None,
-            hold_ttl_s: None,
+            hold_ttl_s: Some(HOLD_TTL_S),
             hold_max_s: None,
             max_seats_per_customer: None,
             orphan_rule: None,

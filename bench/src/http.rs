@@ -22,6 +22,10 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// `Retry-After`, where it says so.
     pub(crate) retry_after: Option<Duration>,
+    /// `ETag`, where it has one.
+    pub(crate) etag: Option<String>,
+    /// Bytes of everything before the body.
+    pub(crate) head_bytes: usize,
     /// The whole body.
     pub(crate) body: Vec<u8>,
 }
@@ -62,6 +66,31 @@ impl Server {
             self.address,
             json.len()
         );
+        self.send(&request).await
+    }
+
+    /// Deletes, as [`Self::post`] posts.
+    pub(crate) async fn delete(
+        &self,
+        path: &str,
+        token: &str,
+        key: &str,
+    ) -> Result<Answer, NoAnswer> {
+        let request = format!(
+            "DELETE {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\
+             idempotency-key: {key}\r\ncontent-length: 0\r\n\r\n",
+            self.address
+        );
+        self.send(&request).await
+    }
+
+    /// Gets, with these header lines.
+    pub(crate) async fn get(&self, path: &str, headers: &str) -> Result<Answer, NoAnswer> {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", self.address);
+        self.send(&request).await
+    }
+
+    async fn send(&self, request: &str) -> Result<Answer, NoAnswer> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut stream = match idle {
             Some(stream) => stream,
@@ -105,8 +134,8 @@ async fn ask(stream: &mut TcpStream, request: &[u8]) -> std::io::Result<(Answer,
         }
     }
     let body = read.split_off(head.bytes);
-    let Head { status, retry_after, stays, .. } = head;
-    Ok((Answer { status, retry_after, body }, stays))
+    let Head { status, retry_after, etag, stays, bytes, .. } = head;
+    Ok((Answer { status, retry_after, etag, head_bytes: bytes, body }, stays))
 }
 
 struct Head {
@@ -114,6 +143,7 @@ struct Head {
     body_bytes: usize,
     status: u16,
     retry_after: Option<Duration>,
+    etag: Option<String>,
     stays: bool,
 }
 
@@ -134,11 +164,17 @@ impl Head {
             })
         };
         let seconds = field("retry-after").and_then(|value| value.parse().ok());
+        // A 304 has no body, whatever its length says that the body would be.
+        let body_bytes = match status {
+            304 => 0,
+            _ => field("content-length")?.parse().ok()?,
+        };
         Some(Self {
             bytes,
-            body_bytes: field("content-length")?.parse().ok()?,
+            body_bytes,
             status,
             retry_after: seconds.map(Duration::from_secs),
+            etag: field("etag").map(str::to_owned),
             stays: !field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
         })
     }
@@ -156,6 +192,14 @@ mod tests {
         assert_eq!((head.status, head.body_bytes, head.bytes), (503, 12, text.len() - 4));
         assert_eq!(head.retry_after, Some(Duration::from_secs(1)));
         assert!(head.stays);
+    }
+
+    #[test]
+    fn what_has_not_changed_has_no_body() {
+        let text = b"HTTP/1.1 304 Not Modified\r\nETag: W/\"7\"\r\nContent-Length: 12\r\n\r\n";
+        let head = Head::parse(text).unwrap().unwrap();
+        assert_eq!((head.status, head.body_bytes, head.bytes), (304, 0, text.len()));
+        assert_eq!(head.etag.as_deref(), Some("W/\"7\""));
     }
 
     #[test]

@@ -31,11 +31,13 @@ const CONNECTIONS: usize = 256;
 
 const SEEN: Outcome = Outcome::Taken(Proof { lease: None, revision: None });
 
-/// Which protocol is spoken.
+/// Which protocol is spoken, and what is a success in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// HTTP/1.1.
+    /// HTTP/1.1, 200.
     Http,
+    /// HTTP/1.1, 304: nothing has changed.
+    Unchanged,
     /// Redis' own.
     Redis,
 }
@@ -47,6 +49,7 @@ pub(crate) struct Looker {
     request: Vec<u8>,
     /// Bytes of the body, about.
     expected: usize,
+    tolerance: usize,
     places: Semaphore,
     idle: Mutex<Vec<Connection>>,
 }
@@ -63,6 +66,17 @@ impl Looker {
         Self::new(address, Protocol::Http, request.into_bytes(), expected)
     }
 
+    /// Over HTTP, asking with these header lines for what has not changed.
+    pub(crate) fn unchanged(address: SocketAddr, path: &str, headers: &str) -> Self {
+        let looker = Self::http(address, path, headers, 0);
+        Self { protocol: Protocol::Unchanged, ..looker }
+    }
+
+    /// The same for an answer that may grow or shrink by so many bytes meanwhile.
+    pub(crate) fn tolerating(self, bytes: usize) -> Self {
+        Self { tolerance: self.tolerance + bytes, ..self }
+    }
+
     /// Redis, a connection for each caller.
     pub(crate) fn redis(address: SocketAddr, key: &str, expected: usize) -> Self {
         let request = format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len());
@@ -70,8 +84,9 @@ impl Looker {
     }
 
     fn new(address: SocketAddr, protocol: Protocol, request: Vec<u8>, expected: usize) -> Self {
-        let places = Semaphore::new(CONNECTIONS);
-        Self { address, protocol, request, expected, places, idle: Mutex::new(Vec::new()) }
+        let (places, idle) = (Semaphore::new(CONNECTIONS), Mutex::new(Vec::new()));
+        let tolerance = TOLERANCE_BYTES;
+        Self { address, protocol, request, expected, tolerance, places, idle }
     }
 
     async fn look(&self) -> std::io::Result<bool> {
@@ -87,7 +102,7 @@ impl Looker {
         };
         let bytes = connection.ask(&self.request, self.protocol).await?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok(bytes.is_some_and(|bytes| bytes.abs_diff(self.expected) <= TOLERANCE_BYTES))
+        Ok(bytes.is_some_and(|bytes| bytes.abs_diff(self.expected) <= self.tolerance))
     }
 }
 
@@ -132,6 +147,11 @@ impl Head {
     /// `None` until it is whole.
     fn parse(read: &[u8], protocol: Protocol) -> Option<Self> {
         match protocol {
+            Protocol::Unchanged => {
+                let end = read.windows(4).position(|four| four == b"\r\n\r\n")?;
+                let success = read.starts_with(b"HTTP/1.1 304 ");
+                Some(Self { success, bytes: end + 4, body_bytes: 0, end_bytes: 0 })
+            }
             Protocol::Http => {
                 let end = read.windows(4).position(|four| four == b"\r\n\r\n")?;
                 let success = read.starts_with(b"HTTP/1.1 200 ");
@@ -222,6 +242,9 @@ mod tests {
         assert_eq!(Head::parse(http, Protocol::Http), Some(head));
         let none = Head::parse(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", Protocol::Http);
         assert!(!none.unwrap().success);
+        let unchanged = b"HTTP/1.1 304 Not Modified\r\netag: x\r\n\r\n";
+        assert!(Head::parse(unchanged, Protocol::Unchanged).unwrap().success);
+        assert!(!Head::parse(http, Protocol::Unchanged).unwrap().success);
         let head = Head { success: true, bytes: 5, body_bytes: 12, end_bytes: 2 };
         assert_eq!(Head::parse(b"$12\r\nab", Protocol::Redis), Some(head));
         assert!(!Head::parse(b"$-1\r\n", Protocol::Redis).unwrap().success);

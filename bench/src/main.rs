@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what it is for")]
 
 mod bookings;
+mod capacity;
 mod checks;
 mod clock;
 mod hall;
@@ -114,6 +115,7 @@ async fn run(options: &Options, report: &mut Report) -> Result<(), Failure> {
             Benchmark::View => view::run(options, report).await?,
             Benchmark::Live => live::run(options, report).await?,
             Benchmark::Leader => leader::run(options, report).await?,
+            Benchmark::Capacity => capacity::run(options, report).await?,
         }
     }
     Ok(())

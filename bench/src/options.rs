@@ -42,7 +42,7 @@ pub(crate) struct Options {
     /// Seconds a measurement lasts, after one fifth of it as warm-up.
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) measure: f64,
-    /// holds: callers at once.
+    /// holds, capacity: callers at once.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) callers: u32,
     /// hot-seat: buyers of the one seat.
@@ -60,15 +60,22 @@ pub(crate) struct Options {
     /// scale: holds that run out within one second.
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) due: u64,
-    /// view, live: seats of the house.
+    /// view, live, capacity: seats of the house.
     #[arg(long, default_value_t = 8_897, value_parser = clap::value_parser!(u32).range(20..=40_000))]
     pub(crate) house: u32,
-    /// view: callers at once.
+    /// view, capacity: callers at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) lookers: u32,
-    /// live: open event streams.
+    /// live, capacity: open event streams.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=9_000))]
     pub(crate) streams: u32,
+    /// capacity: a JSON object of inputs that replace those of docs/CAPACITY.md.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Option<PathBuf>,
+    /// capacity: what an earlier run printed with `-o json`; nothing is measured,
+    /// only the sizing is worked out anew.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) costs: Option<PathBuf>,
 }
 
 /// A benchmark.
@@ -90,6 +97,8 @@ pub(crate) enum Benchmark {
     Live,
     /// etcd's leader is killed under load.
     Leader,
+    /// What each operation costs in each process, and what a seller of a given size needs.
+    Capacity,
 }
 
 /// How results are printed.

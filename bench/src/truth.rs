@@ -2,7 +2,7 @@
 //! checks, and to leave each round as clean as the one before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use etcd_client::{
     Client, CompactionOptions, ConnectOptions, DeleteOptions, EventType, GetOptions, KvClient,
@@ -24,6 +24,14 @@ const PAGE: i64 = 5_000;
 
 /// Leases revoked at once.
 const REVOKING: usize = 128;
+
+/// How often it is looked whether something has become as it should be.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The database's size counts once so many looks in a row have found it the same,
+/// or after so many looks at most: etcd counts again with each of its commits.
+const STEADY_LOOKS: u32 = 6;
+const MOST_LOOKS: u32 = 100;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -105,6 +113,54 @@ impl Truth {
         let mut one = Client::connect([&self.endpoints[0]], None).await?;
         let status = one.status().await?;
         Ok((status.db_size(), status.raft_used_db_size()))
+    }
+
+    /// The part of the database in use once all that is old is compacted away,
+    /// in bytes, on the first member.
+    ///
+    /// # Errors
+    /// When a member does not answer.
+    pub(crate) async fn compacted_bytes(&self) -> Result<i64, Failure> {
+        let mut kv = self.kv();
+        let any = kv.get(SEATS, None).await?;
+        let revision = any.header().map_or(0, etcd_client::ResponseHeader::revision);
+        let options = CompactionOptions::new().with_physical();
+        // What was compacted away already needs no compacting.
+        drop(kv.compact(revision, Some(options)).await);
+        let (mut bytes, mut same) = (-1, 0);
+        for _ in 0..MOST_LOOKS {
+            let (_, now) = self.db_bytes().await?;
+            same = if now == bytes { same + 1 } else { 0 };
+            bytes = now;
+            if same == STEADY_LOOKS {
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(bytes)
+    }
+
+    /// lock-service's seats once they are as wanted, and how long that took; as
+    /// they are, and `None`, where it takes too long.
+    ///
+    /// # Errors
+    /// When etcd does not answer, or a key makes no sense.
+    pub(crate) async fn seats_when(
+        &self,
+        within: Duration,
+        wanted: impl Fn(&[Found]) -> bool,
+    ) -> Result<(Option<Duration>, Vec<Found>), Failure> {
+        let start = Instant::now();
+        loop {
+            let seats = self.seats(SEATS).await?;
+            if wanted(&seats) {
+                return Ok((Some(start.elapsed()), seats));
+            }
+            if start.elapsed() > within {
+                return Ok((None, seats));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Every seat under a prefix (lock-service's or a peer's), a page at a time.
@@ -239,6 +295,11 @@ impl Truth {
         while revoking.join_next().await.is_some() {}
         Ok(())
     }
+}
+
+/// Whether every one of these seats is sold.
+pub(crate) fn all_sold(seats: &[Found]) -> bool {
+    seats.iter().all(|seat| seat.state == Some(SeatState::Sold))
 }
 
 /// The first key behind all that begin with the prefix, whose last character

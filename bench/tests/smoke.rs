@@ -45,6 +45,11 @@ fn run(name: &str, more: &[&str]) -> Value {
     report
 }
 
+/// What an object has something under.
+fn names(of: &Value) -> Vec<&str> {
+    of.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
 /// Each row's benchmark and system.
 fn systems(report: &Value) -> Vec<(&str, &str)> {
     let rows = report["rows"].as_array().unwrap();
@@ -114,4 +119,52 @@ fn a_change_is_seen_on_every_open_stream() {
     let report = run("live", &["--house", "100", "--streams", "20"]);
     assert_eq!(systems(&report).len(), 2, "from before it is sent, and from its answer");
     assert_eq!(targets(&report), ["P7"]);
+}
+
+#[test]
+fn unit_costs_are_measured_and_sized_by_and_sized_by_again_from_their_file() {
+    let small = ["--callers", "16", "--house", "300", "--lookers", "8", "--streams", "20"];
+    let report = run("capacity", &small);
+    let (costs, sizing) = (&report["capacity"]["costs"], &report["capacity"]["sizing"]);
+    assert_eq!(names(&costs["cpu_us"]).len(), 10, "every operation: {costs}");
+    assert_eq!(names(&costs["measures"]).len(), 27, "every measure: {costs}");
+    let measure = |name: &str| costs["measures"][name]["median"].as_f64().unwrap();
+    let above_nothing = [
+        "etcd-held-bytes",
+        "etcd-sold-bytes",
+        "shard-binlog-bytes",
+        "redis-taken-bytes",
+        "map-plain-bytes",
+        "unchanged-bytes",
+        "event-bytes",
+        "batch-transactions",
+        "one-show-holds-per-s",
+    ];
+    for name in above_nothing {
+        assert!(measure(name) > 0.0, "{name}: {costs}");
+    }
+    assert!(measure("map-brotli-bytes") < measure("map-plain-bytes"), "{costs}");
+    assert!(sizing["cells"].as_f64().unwrap() >= 1.0, "{sizing}");
+
+    let folder = std::env::temp_dir().join(format!("seatlock-capacity-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let [costs, inputs] = ["costs.json", "inputs.json"].map(|name| folder.join(name));
+    std::fs::write(&costs, report.to_string()).unwrap();
+    std::fs::write(&inputs, r#"{"tickets_per_day": 0, "performances_live": 1}"#).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_seatlock-bench"))
+        .args(["capacity", "-o", "json", "--tag", "bench-smoke-sizing"])
+        .arg("--costs")
+        .arg(&costs)
+        .arg("--inputs")
+        .arg(&inputs)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let again: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(again["capacity"]["sizing"]["cells"].as_f64(), Some(1.0), "{again}");
+    assert!(again["rows"].as_array().unwrap().is_empty(), "nothing is measured");
+    let same = &again["capacity"]["costs"]["measures"];
+    assert_eq!(names(same), names(&report["capacity"]["costs"]["measures"]));
 }

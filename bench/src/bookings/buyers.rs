@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::world::{World, key_of};
 use super::{Receipt, Way};
 use crate::http::{Answer, NoAnswer, Server};
-use crate::load::{Outcome, Proof};
+use crate::load::{Holder, Outcome, Proof};
 use crate::orders::TIER;
 
 /// After which a purchase is asked about again, where nothing says when.
@@ -42,7 +42,7 @@ impl OverHttp {
     }
 
     /// Makes the n-th purchase. Callers share servers in turn.
-    pub(crate) async fn buy(&self, caller: usize, n: u64) -> Outcome {
+    async fn buy(&self, caller: usize, n: u64) -> Outcome {
         match self.booking(caller, n).await {
             Ok(Booking { booking_id, seats, .. }) => {
                 let receipt = Receipt { n, booking: booking_id, seats };
@@ -64,13 +64,15 @@ impl OverHttp {
         };
         let more = match self.way {
             Way::OneCall => r#","confirm":true,"payment_token":"tok_ok""#,
-            Way::TwoCalls => "",
+            Way::TwoCalls | Way::HoldOnly => "",
         };
         let body = format!(r#"{{"performance_id":"{performance}",{wanted}{more}}}"#);
         let path = format!("/v1/book/{show}");
         let booking = understood(server.post(&path, token, &key, &body).await)?;
         match (self.way, booking.state) {
-            (Way::OneCall, BookingState::Confirmed) => Ok(booking),
+            (Way::OneCall, BookingState::Confirmed) | (Way::HoldOnly, BookingState::Held) => {
+                Ok(booking)
+            }
             (Way::TwoCalls, BookingState::Held) => {
                 let path = format!("{path}/{}/confirm", booking.booking_id);
                 let body = r#"{"payment_token":"tok_ok"}"#;
@@ -87,6 +89,14 @@ impl OverHttp {
     /// What buyers were told is theirs.
     pub(crate) fn receipts(&self) -> Vec<Receipt> {
         std::mem::take(&mut self.receipts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Holder for OverHttp {
+    const RESENDABLE: bool = true;
+
+    async fn hold(&self, caller: usize, n: u64) -> Outcome {
+        self.buy(caller, n).await
     }
 }
 

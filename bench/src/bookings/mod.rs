@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use local_cluster::NodeKind;
 
+pub(crate) use self::buyers::OverHttp;
 use self::turns::Bench;
-pub(crate) use self::world::{NAMED_TIER, World, number_of};
+pub(crate) use self::world::{HOUSES, NAMED_TIER, Wares, World, number_of};
 use crate::Failure;
 use crate::ledger::Ledger;
 use crate::load::Measured;
@@ -64,9 +65,12 @@ pub(crate) enum Way {
     OneCall,
     /// Hold, then confirm.
     TwoCalls,
+    /// Hold, and leave it at that. No booking: only its cost is asked for.
+    HoldOnly,
 }
 
 impl Way {
+    /// Those that end with a booking.
     const ALL: [Self; 2] = [Self::OneCall, Self::TwoCalls];
 }
 
@@ -75,6 +79,7 @@ impl fmt::Display for Way {
         f.write_str(match self {
             Self::OneCall => "one call",
             Self::TwoCalls => "two calls",
+            Self::HoldOnly => "a hold only",
         })
     }
 }
@@ -170,7 +175,7 @@ pub(crate) async fn run(options: &Options, report: &mut Report) -> Result<(), Fa
         .map(|n| stage.database_url(&format!("shard-{n}")))
         .collect::<Result<Vec<_>, _>>()?;
     let ledger = Ledger::new(shards.clone(), stage.gateway_url()?);
-    let world = Arc::new(World::create(&stage, &ledger, seats(options)).await?);
+    let world = Arc::new(World::create(&stage, &ledger, Wares::programme(seats(options))).await?);
     let truth = Truth::connect(stage.etcd_endpoints()).await?;
     let tables = Tables::new(&shards);
     let bench = Bench { options, stage: &stage, truth, ledger, shards, tables, world };
@@ -238,5 +243,5 @@ fn seats(options: &Options) -> u32 {
     let loops = (options.measure() + options.warm_up()).as_secs_f64() * 1.5;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "far below 2^32")]
     let turn = (loops * 4.0 * ROOM_FOR_PER_SECOND) as u32;
-    (turn / (2 * world::HOUSES)).max(200)
+    (turn / (2 * HOUSES)).max(200)
 }

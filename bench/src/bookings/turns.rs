@@ -4,10 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
 
 use local_cluster::NodeKind;
-use seat_model::SeatState;
 
 use super::bare::Bare;
 use super::buyers::OverHttp;
@@ -22,14 +20,11 @@ use crate::peers::front::{Config, Front};
 use crate::peers::{BoxOffice, Tables};
 use crate::report::Report;
 use crate::stage::Stage;
-use crate::truth::{Found, SEATS, Truth};
+use crate::truth::{Truth, all_sold};
 use crate::usage::Watched;
 
 /// What of Seatlock runs only in its own turn.
 const OURS: [NodeKind; 2] = [NodeKind::LockService, NodeKind::BookingApi];
-
-/// How often it is looked whether seats are sold.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) struct Bench<'a> {
     pub(super) options: &'a Options,
@@ -67,7 +62,7 @@ impl Holder for Buyers {
 
     async fn hold(&self, caller: usize, n: u64) -> Outcome {
         match self {
-            Self::OverHttp(buyers) => buyers.buy(caller, n).await,
+            Self::OverHttp(buyers) => buyers.hold(caller, n).await,
             Self::Bare(buyers) => buyers.buy(n).await,
         }
     }
@@ -247,7 +242,7 @@ impl Bench<'_> {
             return Ok(report.add_checks(check_bookings(&name, &books(&sold))));
         }
         let drained = self.ledger.drained(SETTLED_WITHIN).await?;
-        let (finished, seats) = self.finished().await?;
+        let (finished, seats) = self.truth.seats_when(SETTLED_WITHIN, all_sold).await?;
         let sold = self.ledger.sold().await?;
         let captured = self.ledger.captured(&sold).await?;
         let behind = Behind {
@@ -260,21 +255,6 @@ impl Bench<'_> {
         let mut checks = check_bookings(&name, &books(&sold));
         checks.extend(check_behind(&name, &books(&sold), &behind));
         Ok(report.add_checks(checks))
-    }
-
-    /// Waits until every seat in etcd is sold, and says how long it took.
-    async fn finished(&self) -> Result<(Option<Duration>, Vec<Found>), Failure> {
-        let start = Instant::now();
-        loop {
-            let seats = self.truth.seats(SEATS).await?;
-            if seats.iter().all(|seat| seat.state == Some(SeatState::Sold)) {
-                return Ok((Some(start.elapsed()), seats));
-            }
-            if start.elapsed() > SETTLED_WITHIN {
-                return Ok((None, seats));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
     }
 }
 

@@ -16,17 +16,20 @@ use crate::ledger::Ledger;
 use crate::orders::{PRICE, TIER};
 use crate::stage::Stage;
 
-/// Shows; each goes to the shard that its id hashes to.
+/// Shows of a programme; each goes to the shard that its id hashes to.
 const SHOWS: u32 = 16;
 
 /// Performances of each.
 const PERFORMANCES: u32 = 2;
 
-/// All performances.
-pub(super) const HOUSES: u32 = SHOWS * PERFORMANCES;
+/// All performances of a programme.
+pub(crate) const HOUSES: u32 = SHOWS * PERFORMANCES;
 
 /// Customers. Each comes again, but never reaches the limit of a performance.
-const CUSTOMERS: usize = 5_000;
+const CUSTOMERS: u32 = 5_000;
+
+/// Seats of a performance that one customer may have, as it is unless asked otherwise.
+const OF_ONE_CUSTOMER: u32 = 10;
 
 /// The tier whose seats are named by those who buy them; those of the other are
 /// picked for them.
@@ -53,6 +56,33 @@ pub(crate) struct Customer {
     pub(crate) id: String,
     /// A bearer token.
     pub(crate) token: String,
+}
+
+/// How much is put on sale.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wares {
+    /// What the ids of its shows begin with.
+    name: &'static str,
+    shows: u32,
+    /// Of each show.
+    performances: u32,
+    /// In each of the two tiers of each performance.
+    seats: u32,
+    customers: u32,
+}
+
+impl Wares {
+    /// Many shows, over all shards, with so many seats in each tier.
+    pub(crate) const fn programme(seats: u32) -> Self {
+        let (shows, performances, customers) = (SHOWS, PERFORMANCES, CUSTOMERS);
+        Self { name: "bench", shows, performances, seats, customers }
+    }
+
+    /// One performance of one show, and as many customers as it takes to sell it out.
+    pub(crate) fn one_show(seats: u32) -> Self {
+        let customers = CUSTOMERS.max(seats.saturating_mul(2).div_ceil(OF_ONE_CUSTOMER));
+        Self { name: "one", shows: 1, performances: 1, seats, customers }
+    }
 }
 
 /// Everything that is on sale.
@@ -87,8 +117,9 @@ impl World {
     pub(crate) async fn create(
         stage: &Stage,
         ledger: &Ledger,
-        seats: u32,
+        wares: Wares,
     ) -> Result<Self, Failure> {
+        let seats = wares.seats;
         let url = stage.booking_urls().into_iter().next().ok_or("there is no booking-api")?;
         let admin = stage.token("admin", Role::Admin, TOKEN_TTL)?;
         let client = BookingClient::new(&url, Some(admin))?;
@@ -110,11 +141,11 @@ impl World {
             orphan_rule: None,
         };
         let mut made = Vec::new();
-        for n in 0..SHOWS {
-            let show = ShowId::new(format!("bench-{n}"))?;
+        for n in 0..wares.shows {
+            let show = ShowId::new(format!("{}-{n}", wares.name))?;
             let name = format!("Show {n}");
             client.create_show(&ShowCreate { show_id: Some(show.clone()), name }, None).await?;
-            for day in 0..PERFORMANCES {
+            for day in 0..wares.performances {
                 let mut create = create.clone();
                 create.starts_at =
                     Timestamp::from_millis(starts_at.as_millis() + i64::from(day) * 86_400_000);
@@ -128,12 +159,12 @@ impl World {
             Ok::<_, Failure>(Performance { show, id, shard })
         };
         let performances = made.into_iter().map(performance).collect::<Result<Vec<_>, _>>()?;
-        let customer = |n: usize| {
+        let customer = |n: u32| {
             let id = format!("customer-{n}");
             let token = stage.token(&id, Role::Customer, TOKEN_TTL)?;
             Ok::<_, Failure>(Customer { id, token })
         };
-        let customers = (0..CUSTOMERS).map(customer).collect::<Result<_, _>>()?;
+        let customers = (0..wares.customers).map(customer).collect::<Result<_, _>>()?;
         Ok(Self { performances, seats, customers })
     }
 

@@ -20,6 +20,8 @@ const READ_BYTES: usize = 16 << 10;
 pub(super) struct Seen {
     pub(super) seat: u32,
     pub(super) at: Instant,
+    /// Bytes of the stream since the one seen before.
+    pub(super) bytes: usize,
 }
 
 /// An open stream.
@@ -76,8 +78,9 @@ impl Watcher {
             self.rest.extend_from_slice(&part[..read]);
             let Some(end) = self.rest.windows(2).rposition(|two| two == b"\n\n") else { continue };
             let whole: Vec<u8> = self.rest.drain(..end + 2).collect();
+            let mut bytes = whole.len();
             for seat in held(&whole) {
-                if seen.send(Seen { seat, at }).is_err() {
+                if seen.send(Seen { seat, at, bytes: std::mem::take(&mut bytes) }).is_err() {
                     return;
                 }
             }

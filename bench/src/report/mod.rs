@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::capacity::Capacity;
 use crate::checks::Check;
 use crate::load::{Measured, Rushed, median};
 use crate::machine::Machine;
@@ -24,6 +25,9 @@ pub(crate) struct Report {
     pub(crate) targets: Vec<Target>,
     /// Whether the figures are worth anything.
     pub(crate) checks: Vec<Check>,
+    /// Unit costs and the sizing that comes of them, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) capacity: Option<Capacity>,
 }
 
 /// The figures of one system in one benchmark; medians over the rounds.
@@ -80,12 +84,19 @@ pub(crate) struct Target {
 impl Report {
     /// Nothing found out yet.
     pub(crate) const fn new(machine: Machine, versions: BTreeMap<String, String>) -> Self {
-        Self { machine, versions, rows: Vec::new(), targets: Vec::new(), checks: Vec::new() }
+        Self {
+            machine,
+            versions,
+            rows: Vec::new(),
+            targets: Vec::new(),
+            checks: Vec::new(),
+            capacity: None,
+        }
     }
 
     /// Whether there is nothing to tell.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.checks.is_empty()
+        self.rows.is_empty() && self.checks.is_empty() && self.capacity.is_none()
     }
 
     /// Whether every check held.

@@ -36,6 +36,9 @@ pub(crate) fn text(report: &Report) -> String {
         let verdict = if check.ok { "ok" } else { "BROKEN" };
         let _ = writeln!(text, "{verdict:7} {} ({})", check.name, check.detail);
     }
+    if let Some(capacity) = &report.capacity {
+        let _ = writeln!(text, "\n{}", capacity.text());
+    }
     text
 }
 
