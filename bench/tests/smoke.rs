@@ -14,7 +14,7 @@ fn run(name: &str, more: &[&str]) -> Value {
     let tag = format!("bench-smoke-{name}");
     let output = Command::new(env!("CARGO_BIN_EXE_seatlock-bench"))
         .args([name, "-o", "json", "--tag", &tag, "--etcd-members", "1", "--rounds", "1"])
-        .args(["--measure", "0.4"])
+        .args(["--measure", "0.8"])
         .args(more)
         .stdin(Stdio::null())
         .output()

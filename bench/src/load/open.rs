@@ -22,6 +22,13 @@ use crate::usage::{Sample, Watched};
 /// How exactly an order starts when it was meant to.
 const TICK: Duration = Duration::from_micros(250);
 
+/// Where fewer orders than these are to be expected, it is measured for longer:
+/// a rate that a moment's stall made low must not leave nobody to measure.
+const FEWEST: f64 = 20.0;
+
+/// But never for longer than this.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// Orders in flight; more wait, and their waiting counts.
 const MAX_IN_FLIGHT: usize = 4_096;
 
@@ -32,11 +39,16 @@ pub(crate) struct OpenLoop {
     pub(crate) per_second: f64,
     /// How long it runs before it is measured.
     pub(crate) warm_up: Duration,
-    /// How long it is measured.
+    /// How long it is measured, at least.
     pub(crate) measure: Duration,
 }
 
 impl OpenLoop {
+    fn long_enough(&self) -> Duration {
+        let expected = Duration::try_from_secs_f64(FEWEST / self.per_second).unwrap_or(LONGEST);
+        self.measure.max(expected.min(LONGEST))
+    }
+
     /// Runs it. Orders are taken from `numbers`, on which later runs go on.
     pub(crate) async fn run<H: Holder>(
         self,
@@ -49,7 +61,8 @@ impl OpenLoop {
         let mut alarm = Alarm::new(TICK)?;
         let start = Instant::now();
         let begin = start + self.warm_up;
-        let end = begin + self.measure;
+        let measure = self.long_enough();
+        let end = begin + measure;
         let mut before = Sample::take(processes);
         let mut sampled = false;
         let mut under_way = JoinSet::new();
@@ -79,6 +92,24 @@ impl OpenLoop {
         while let Some(order) = under_way.join_next().await {
             order?;
         }
-        tally.measured(self.measure, used)
+        tally.measured(measure, used)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(per_second: f64) -> Duration {
+        let (warm_up, measure) = (Duration::ZERO, Duration::from_millis(400));
+        OpenLoop { per_second, warm_up, measure }.long_enough()
+    }
+
+    #[test]
+    fn a_low_rate_is_measured_until_somebody_came() {
+        assert_eq!(measured(1_000.0), Duration::from_millis(400));
+        assert_eq!(measured(2.0), Duration::from_secs(10));
+        assert_eq!(measured(0.1), LONGEST);
+        assert_eq!(measured(0.0), LONGEST);
     }
 }

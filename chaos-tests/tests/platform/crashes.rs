@@ -233,7 +233,8 @@ pub(crate) async fn sound_programs_have_no_fail_points(world: &World) {
         assert!(!list.status.success(), "the sound {kind} lists fail points");
     }
     let nodes = world.cluster.nodes().expect("the nodes");
-    for admin in nodes.iter().filter_map(|node| node.admin_address.as_ref()) {
+    let services = nodes.iter().filter(|node| node.kind.is_service());
+    for admin in services.filter_map(|node| node.admin_address.as_ref()) {
         let asked = world.anybody.http().get(format!("http://{admin}/fail-points")).send().await;
         if let Ok(answer) = asked {
             assert_eq!(answer.status(), 404, "{admin} has fail points");
