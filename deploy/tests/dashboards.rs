@@ -3,11 +3,12 @@
 //! there is an answer is seen on a running platform (chaos-tests).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod promtool;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use local_cluster::programs;
+use promtool::{folder, promtool};
 use serde_json::{Value, json};
 
 /// What Grafana puts in the place of this is a minute or more.
@@ -15,10 +16,6 @@ const WINDOW: (&str, &str) = ("$__rate_interval", "1m");
 
 /// Units that the operations page knows how to write; Grafana knows them all.
 const UNITS: [&str; 8] = ["short", "none", "ops", "reqps", "s", "ms", "bytes", "percentunit"];
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
 
 /// All dashboards, with the names of their files.
 fn dashboards() -> Vec<(String, Value)> {
@@ -126,15 +123,7 @@ fn prometheus_understands_every_question() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("questions.yml");
     std::fs::write(&file, rules.to_string()).unwrap();
-    let program = programs::PROMTOOL.find().expect("promtool, of the package prometheus");
-    let output = Command::new(program)
-        .args(["check", "rules"])
-        .arg(&file)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    promtool(&["check", "rules"], &[file]);
 }
 
 #[test]

@@ -3,15 +3,12 @@
 //! has a runbook.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod promtool;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
-use local_cluster::programs;
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
+use promtool::{folder, promtool};
 
 /// The files of a folder, with what is in them.
 fn files_of(name: &str) -> Vec<(PathBuf, String)> {
@@ -19,18 +16,6 @@ fn files_of(name: &str) -> Vec<(PathBuf, String)> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
-}
-
-fn promtool(words: &[&str], files: &[(PathBuf, String)]) {
-    let program = programs::PROMTOOL.find().expect("promtool, of the package prometheus");
-    let output = Command::new(program)
-        .args(words)
-        .args(files.iter().map(|(path, _)| path))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 /// What stands behind these words, to the end of the line.
@@ -45,8 +30,9 @@ fn alerts() -> BTreeSet<String> {
 
 #[test]
 fn rules_say_what_their_cases_say() {
-    promtool(&["check", "rules"], &files_of("prometheus/rules"));
-    promtool(&["test", "rules"], &files_of("prometheus/tests"));
+    let paths = |name: &str| files_of(name).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+    promtool(&["check", "rules"], &paths("prometheus/rules"));
+    promtool(&["test", "rules"], &paths("prometheus/tests"));
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub(crate) async fn run(cluster: &StartedCluster, options: &RestoreOptions) -> O
             return Ok(ExitCode::from(REBUILD));
         }
         // Before booking-api: its sweeper gives up what no shard knows. Without
-        // one nothing ends by itself, so there is little to be patient for.
+        // one nothing ends by itself, so there is little to be patient for. What
+        // it leaves is a person's to decide, and no reason to stay stopped.
         let all = FsckOptions { repair: true, patience: 3, output: OutputFormat::Table };
         fsck::run(cluster, &all).await?;
     }
