@@ -163,6 +163,8 @@ fn kind_of(key: &str, field: &Value) -> String {
                 bounds => format!("number{unit}, {}", span(bounds)),
             }
         }
+        // Its bounds are in its words: `check` looks at whole numbers only.
+        Some("number") => "number".to_owned(),
         Some("boolean") => "true or false".to_owned(),
         Some("array") => match span(limits(field, "minItems", "maxItems")) {
             bounds if bounds.is_empty() => "list of texts".to_owned(),

@@ -18,11 +18,13 @@ pub(crate) struct AnalyticsConfig {
     pub(crate) query_timeout_ms: u64,
     /// How often changed sales are looked for; and the sales of a performance
     /// are not counted again sooner, by whichever instance.
+    #[schemars(range(min = 10))]
     pub(crate) count_every_ms: u64,
     /// Performances counted in one go on one shard.
     #[schemars(range(min = 1))]
     pub(crate) count_batch: u32,
     /// How often gathered demand is written.
+    #[schemars(range(min = 10))]
     pub(crate) write_every_ms: u64,
     /// Performances (in an hour) whose demand may wait to be written; that of
     /// others is lost.
@@ -64,11 +66,11 @@ const DAY_MS: i64 = 24 * super::HOUR_MS;
 
 impl AnalyticsConfig {
     pub(super) fn count_every(&self) -> Duration {
-        Duration::from_millis(self.count_every_ms.max(10))
+        Duration::from_millis(self.count_every_ms)
     }
 
     pub(super) fn write_every(&self) -> Duration {
-        Duration::from_millis(self.write_every_ms.max(10))
+        Duration::from_millis(self.write_every_ms)
     }
 
     pub(super) fn keep_ms(&self) -> i64 {
