@@ -39,6 +39,10 @@ pub(crate) struct Config {
     /// Makes booking ids and fingerprints; at least 32 bytes, the same on
     /// every instance, for ever.
     pub(crate) booking_secret: Secret,
+    /// How long it answers on, no longer ready, when told to stop: longer than
+    /// the load balancer takes to see that.
+    #[serde(default = "leave_ms")]
+    pub(crate) leave_ms: u64,
     /// Bounds of the catalogue.
     #[serde(default)]
     pub(crate) catalogue: CatalogueConfig,
@@ -64,6 +68,10 @@ pub(crate) struct Config {
     /// Which requests leave a trace.
     #[serde(default)]
     pub(crate) telemetry: TelemetryConfig,
+}
+
+const fn leave_ms() -> u64 {
+    1_500
 }
 
 /// One shard.
@@ -202,6 +210,7 @@ impl ServiceConfig for Config {
 
     fn listen(&self) -> ListenConfig {
         ListenConfig::new(self.listen, self.admin_listen)
+            .leaving_within(Duration::from_millis(self.leave_ms))
     }
 
     fn telemetry(&self) -> &TelemetryConfig {

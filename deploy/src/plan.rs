@@ -139,7 +139,7 @@ impl Layout<'_> {
             after: Vec::new(),
             probe,
             in_rotation: haproxy::in_rotation(node, *self),
-            grace: Duration::from_secs(10),
+            grace: Duration::from_secs(12),
         }
     }
 

@@ -29,6 +29,10 @@ pub struct Config {
     /// The catalogue's primary, asked where the replicas are away or do not know yet.
     pub catalogue_primary_url: String,
 
+    /// How long it answers on, no longer ready, when told to stop: longer than the load balancer
+    /// takes to see that.
+    #[serde(default = "defaults::leave_ms")]
+    pub leave_ms: u64,
     /// What Redis keys begin with.
     #[serde(default = "defaults::redis_prefix")]
     pub redis_prefix: String,
@@ -205,6 +209,9 @@ mod defaults {
     pub(super) const fn event_streams() -> usize {
         10_000
     }
+    pub(super) const fn leave_ms() -> u64 {
+        1_500
+    }
     pub(super) const fn count_views() -> bool {
         true
     }
@@ -243,7 +250,9 @@ impl ServiceConfig for Config {
     }
 
     fn listen(&self) -> ListenConfig {
-        ListenConfig::new(self.listen, self.admin_listen).in_lanes()
+        ListenConfig::new(self.listen, self.admin_listen)
+            .leaving_within(Duration::from_millis(self.leave_ms))
+            .in_lanes()
     }
 
     fn telemetry(&self) -> &TelemetryConfig {

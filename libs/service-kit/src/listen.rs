@@ -31,7 +31,10 @@ pub struct ListenConfig {
     pub max_connections: usize,
     /// A request whose head takes longer is cut off.
     pub header_read_timeout: Duration,
-    /// How long running requests may take once the process was told to stop.
+    /// How long it answers on, no longer ready, once the process was told to
+    /// stop: until whoever hands out requests has seen that. Zero: not at all.
+    pub leave: Duration,
+    /// How long running requests may take after that.
     pub drain: Duration,
     /// Threads that do nothing but answer, each with its share of the
     /// connections; 0: the process's own runtime answers.
@@ -47,9 +50,19 @@ impl ListenConfig {
             admin_listen,
             max_connections: 20_000,
             header_read_timeout: Duration::from_secs(5),
+            leave: Duration::ZERO,
             drain: Duration::from_secs(10),
             lanes: 0,
         }
+    }
+
+    /// For a service behind a load balancer, which may need as long as this to
+    /// see that it is not ready: a request that is put on a connection while
+    /// that is being closed has no answer.
+    #[must_use]
+    pub const fn leaving_within(mut self, leave: Duration) -> Self {
+        self.leave = leave;
+        self
     }
 
     /// Answers on as many threads as there are processors: for a service whose

@@ -162,9 +162,15 @@ where
     let shutdown = process.background.shutdown();
     tracing::info!(service = name, listen = %how.listen, admin = %how.admin_listen, "serving");
     tokio::spawn({
-        let shutdown = shutdown.clone();
+        let (shutdown, readiness) = (shutdown.clone(), process.readiness.clone());
         async move {
             told_to_stop().await;
+            readiness.leave();
+            tokio::select! {
+                () = tokio::time::sleep(how.leave) => {}
+                // Who says it twice does not want to wait.
+                () = told_to_stop() => {}
+            }
             shutdown.cancel();
         }
     });

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone)]
 struct State {
     required: bool,
+    /// Somebody has looked, whatever was found.
+    looked: bool,
     missing: Option<String>,
 }
 
@@ -31,22 +33,32 @@ impl Readiness {
     }
 
     /// Registers something without which only part of the work stops.
-    /// `/readyz` names it while it is missing, and still answers 200.
+    /// `/readyz` names it while it is missing, and answers 200 all the same once
+    /// somebody has looked: a process that is given requests before it knows
+    /// refuses what the one it replaces would have done.
     #[must_use]
     pub fn optional(&self, name: &str) -> Component {
         self.register(name, false)
     }
 
     fn register(&self, name: &str, required: bool) -> Component {
-        let state = State { required, missing: Some("starting".to_owned()) };
+        let state = State { required, looked: false, missing: Some("starting".to_owned()) };
         self.with(|components| components.insert(name.to_owned(), state));
         Component { name: name.to_owned(), all: self.clone() }
     }
 
-    /// Whether everything required is there.
+    /// Whether everything required is there, and everything else was looked at.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.with(|all| all.values().all(|state| !state.required || state.missing.is_none()))
+        let fine = |state: &State| state.looked && (!state.required || state.missing.is_none());
+        self.with(|all| all.values().all(fine))
+    }
+
+    /// The process was told to stop and is no longer to be given requests; those
+    /// that still come are answered.
+    pub(crate) fn leave(&self) {
+        let state = State { required: true, looked: true, missing: Some("leaving".to_owned()) };
+        self.with(|components| components.insert("stay".to_owned(), state));
     }
 
     /// What is missing, and why.
@@ -78,8 +90,10 @@ impl Component {
     /// Logs each change once.
     fn set(&self, missing: Option<String>) {
         let before = self.all.with(|all| {
-            all.get_mut(&self.name)
-                .map(|state| std::mem::replace(&mut state.missing, missing.clone()))
+            all.get_mut(&self.name).map(|state| {
+                state.looked = true;
+                std::mem::replace(&mut state.missing, missing.clone())
+            })
         });
         match (before.flatten(), missing) {
             (Some(_), None) => tracing::info!(component = self.name, "is there"),
@@ -100,11 +114,16 @@ mod tests {
         let replica = readiness.optional("replica");
         assert!(!readiness.is_ready());
         etcd.up();
+        assert!(!readiness.is_ready(), "nobody has looked for the replica");
+        replica.down("away");
         assert!(readiness.is_ready());
         assert_eq!(readiness.missing().keys().collect::<Vec<_>>(), ["replica"]);
         replica.up();
         etcd.down("cut off");
         assert!(!readiness.is_ready());
         assert_eq!(readiness.missing()["etcd"], "cut off");
+        etcd.up();
+        readiness.leave();
+        assert!(!readiness.is_ready(), "whoever leaves is given nothing any more");
     }
 }
