@@ -87,8 +87,8 @@ impl StartedCluster {
         Ok(())
     }
 
-    /// Starts a service instance again as [`Self::restart`] does, and returns
-    /// when it also misses nothing that it could do without.
+    /// Starts a node again as [`Self::restart`] does, and returns when it also
+    /// misses nothing that it could do without; only services ever do.
     ///
     /// # Errors
     /// As [`Self::restart`]; [`ClusterError::Incomplete`] when it serves and
