@@ -33,12 +33,16 @@ impl Caller {
     /// When the HTTP client cannot be built.
     #[must_use]
     pub fn new(base_url: impl Into<String>, coverage: Arc<Coverage>) -> Self {
-        let http = reqwest::Client::builder()
-            .timeout(LONGEST_ANSWER)
-            .no_proxy()
-            .build()
-            .expect("an HTTP client without TLS");
-        Self { http, base_url: base_url.into(), token: None, coverage }
+        Self { http: connections(), base_url: base_url.into(), token: None, coverage }
+    }
+
+    /// The same caller with connections of its own.
+    ///
+    /// # Panics
+    /// When the HTTP client cannot be built.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self { http: connections(), ..self.clone() }
     }
 
     /// The same caller with a bearer token.
@@ -103,6 +107,11 @@ impl Caller {
     pub fn coverage(&self) -> &Coverage {
         &self.coverage
     }
+}
+
+fn connections() -> reqwest::Client {
+    let client = reqwest::Client::builder().timeout(LONGEST_ANSWER).no_proxy();
+    client.build().expect("an HTTP client without TLS")
 }
 
 /// An idempotency key that no other call of this process uses.

@@ -24,10 +24,13 @@ pub mod scenario;
 pub mod score;
 pub mod stage;
 pub mod verdict;
+mod visits;
 mod wait;
 pub mod workload;
 
 pub use caller::{Answer, Call, Caller};
 pub use coverage::Coverage;
+pub use look::settled;
 pub use recorder::Recorder;
+pub use visits::{Visits, visited};
 pub use wait::{eventually, wait_until};

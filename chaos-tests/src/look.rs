@@ -24,7 +24,10 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(8);
 
 /// Waits for the end of everything, and writes down what there is. What does
 /// not end is written down as it is: the judges say what that means.
-pub(crate) async fn settled(stage: &Stage) -> Result<FinalState, StageError> {
+///
+/// # Errors
+/// When a store, the payment gateway, a view or a log cannot be read.
+pub async fn settled(stage: &Stage) -> Result<FinalState, StageError> {
     if let Err(error) = stage.cluster.wait_healthy(Duration::from_secs(60)).await {
         eprintln!("{error}");
     }

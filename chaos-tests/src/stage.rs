@@ -155,6 +155,21 @@ impl Stage {
     }
 
     async fn make_halls(&mut self) -> Result<(), StageError> {
+        self.halls = self.halls_on_each_shard("chaos", PER_SHARD, HOLD_TTL).await?;
+        Ok(())
+    }
+
+    /// New halls that nobody else sells, so many on each shard, whose holds
+    /// live so long. Their shows are called `name` and a number.
+    ///
+    /// # Errors
+    /// See [`StageError`].
+    pub async fn halls_on_each_shard(
+        &self,
+        name: &str,
+        per_shard: usize,
+        hold_ttl: Duration,
+    ) -> Result<Vec<Hall>, StageError> {
         let plan = serde_json::to_vec(&plan()).map_err(other)?;
         let plan = self.client.import_plan(plan, None).await.map_err(call("a plan"))?;
         let plan = plan.body.plan_id;
@@ -163,24 +178,23 @@ impl Stage {
             .map(|node| ShardId::new(node.name.as_str()))
             .collect::<Result<_, _>>()
             .map_err(other)?;
+        let mut halls: Vec<Hall> = Vec::new();
         for number in 0..SHOWS_AT_MOST {
-            let count =
-                |shard: &ShardId| self.halls.iter().filter(|hall| hall.shard == *shard).count();
-            if shards.iter().all(|shard| count(shard) >= PER_SHARD) {
-                return Ok(());
+            let count = |shard: &ShardId| halls.iter().filter(|hall| hall.shard == *shard).count();
+            if shards.iter().all(|shard| count(shard) >= per_shard) {
+                return Ok(halls);
             }
-            let show = ShowId::new(format!("chaos-{number}")).map_err(other)?;
-            let create =
-                ShowCreate { show_id: Some(show.clone()), name: format!("Chaos {number}") };
+            let show = ShowId::new(format!("{name}-{number}")).map_err(other)?;
+            let create = ShowCreate { show_id: Some(show.clone()), name: show.to_string() };
             self.client.create_show(&create, None).await.map_err(call("a show"))?;
             let shard = self.shard_of(&show).await?;
-            if count(&shard) >= PER_SHARD {
+            if count(&shard) >= per_shard {
                 continue;
             }
-            let create = performance(&plan, HOLD_TTL, &PRICES).map_err(other)?;
+            let create = performance(&plan, hold_ttl, &PRICES).map_err(other)?;
             let made = self.client.create_performance(&show, &create, None).await;
             let performance = made.map_err(call("a performance"))?.body.performance_id;
-            self.halls.push(Hall { show, performance, shard });
+            halls.push(Hall { show, performance, shard });
         }
         Err(other("the shard map never names one of the shards"))
     }

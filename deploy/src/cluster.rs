@@ -107,6 +107,35 @@ pub enum ClusterError {
         /// Each node with what was missing.
         missing: Vec<String>,
     },
+    /// Other settings would make it another cluster.
+    #[error("the nodes of cluster {0:?} stay as they are; `down` and `up` make another")]
+    NodesStay(String),
+    /// A service serves, but not all it should.
+    #[error("{node} serves and still misses {missing} after {} s", patience.as_secs())]
+    Incomplete {
+        /// Which node.
+        node: String,
+        /// How long was waited.
+        patience: Duration,
+        /// What it misses.
+        missing: String,
+    },
+    /// A roll-out stopped at an instance that did not come up.
+    #[error(
+        "stopped at {node}: {source}\nstarted again: {}; not touched: {}",
+        listed(done),
+        listed(untouched)
+    )]
+    Halted {
+        /// Which node.
+        node: String,
+        /// Those that serve again.
+        done: Vec<String>,
+        /// Those that run as before.
+        untouched: Vec<String>,
+        /// Why it did not.
+        source: Box<ClusterError>,
+    },
     /// A process could not be made or signalled.
     #[error("{node}: {source}")]
     Process {
@@ -127,6 +156,10 @@ impl ClusterError {
     pub(crate) fn node_io(node: &NodePlan, source: io::Error) -> Self {
         Self::Process { node: node.name.clone(), source }
     }
+}
+
+fn listed(nodes: &[String]) -> String {
+    if nodes.is_empty() { "none".to_owned() } else { nodes.join(", ") }
 }
 
 /// How long a start waits for what services can do without.
@@ -272,7 +305,7 @@ impl StartedCluster {
         Ok(Self::over(folder, state, programs))
     }
 
-    fn over(folder: ClusterFolder, state: ClusterState, programs: Programs) -> Self {
+    pub(crate) fn over(folder: ClusterFolder, state: ClusterState, programs: Programs) -> Self {
         let plan = Plan::new(&state, &folder, &programs);
         Self(Arc::new(Fixed { folder, state, programs, plan }))
     }

@@ -208,3 +208,46 @@ async fn delete_done(connection: &mut MySqlConnection, done: &[u64]) -> Result<(
     delete.push(")");
     delete.build().persistent(false).execute(connection).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What a version before sales carried a trace reads.
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct SoldBefore {
+        payment: String,
+        currency: String,
+        amount: u64,
+    }
+
+    const BEFORE: &str = r#"{"payment":"pay_1","currency":"EUR","amount":9000}"#;
+
+    #[test]
+    fn work_that_a_version_before_left_behind_is_done() {
+        let sold: Sold = serde_json::from_str(BEFORE).unwrap();
+        assert_eq!((sold.amount, &sold.trace), (9000, &None));
+        assert_eq!(serde_json::to_string(&sold).unwrap(), BEFORE);
+        let refund = r#"{"payment":"pay_1","currency":"EUR","amount":4500,"refund_key":"v2",
+            "performance_id":"p-1","seats":["S-A-1"]}"#;
+        let refund: Refund = serde_json::from_str(refund).unwrap();
+        assert_eq!((refund.amount, refund.seats.len()), (4500, 1));
+    }
+
+    #[test]
+    fn a_version_before_does_our_work_without_what_it_does_not_know() {
+        let trace = Carried {
+            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+            request_id: "r-1".to_owned(),
+            tracestate: None,
+        };
+        let sold: Sold = serde_json::from_str(BEFORE).unwrap();
+        let ours = serde_json::to_value(Sold { trace: Some(trace), ..sold }).unwrap();
+        assert_eq!(ours["trace"]["request_id"], json!("r-1"));
+        let read: SoldBefore = serde_json::from_value(ours).unwrap();
+        let wanted = ("pay_1".to_owned(), "EUR".to_owned(), 9000);
+        assert_eq!((read.payment, read.currency, read.amount), wanted);
+    }
+}

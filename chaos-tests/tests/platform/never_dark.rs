@@ -3,11 +3,10 @@
 //! and without asking twice. Not one view may fail, a view that got old says
 //! so, and all are fresh again once the layer is back.
 
-use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use chaos_tests::{Caller, eventually};
-use futures_util::future::{join_all, try_join_all};
+use chaos_tests::{Caller, eventually, visited};
+use futures_util::future::try_join_all;
 use local_cluster::NodeKind;
 use serde_json::{Value, json};
 
@@ -28,44 +27,6 @@ pub(crate) fn pages(world: &World, show: &Show) -> [String; 4] {
         "/v1/shows?limit=5".to_owned(),
         format!("/v1/plans/{}", world.plan_id),
     ]
-}
-
-/// What visitors saw.
-#[derive(Debug, Default)]
-struct Visits {
-    answered: usize,
-    longest: Duration,
-    failed: Vec<String>,
-}
-
-/// Lets visitors look without a pause until `meanwhile` has ended.
-async fn visited(world: &World, show: &Show, meanwhile: impl Future<Output = ()>) -> Visits {
-    let over = Cell::new(false);
-    let seen = RefCell::new(Visits::default());
-    let visitor = async |_| {
-        // Connections of their own, as people have.
-        let person = Caller::new(world.anybody.base_url(), world.coverage.clone());
-        while !over.get() {
-            for path in pages(world, show) {
-                let asked = Instant::now();
-                let answer = person.get(path.as_str()).try_send().await;
-                let took = asked.elapsed();
-                let mut seen = seen.borrow_mut();
-                seen.longest = seen.longest.max(took);
-                match answer {
-                    Ok(answer) if answer.status == 200 => seen.answered += 1,
-                    Ok(answer) => seen.failed.push(format!("{path}: {}", answer.text())),
-                    Err(error) => seen.failed.push(format!("{path} after {took:?}: {error:?}")),
-                }
-            }
-        }
-    };
-    let until_over = async {
-        meanwhile.await;
-        over.set(true);
-    };
-    futures_util::future::join(join_all((0..VISITORS).map(visitor)), until_over).await;
-    seen.into_inner()
 }
 
 /// Every view-service by itself: the load balancer gives no choice.
@@ -132,7 +93,7 @@ async fn a_layer_goes(world: &World, layer: &[NodeKind], seen: Seen) {
         }
     }
     views_are_fresh(world, &show, "S-A-1").await;
-    let visits = visited(world, &show, async {
+    let (visits, ()) = visited(&world.anybody, VISITORS, &pages(world, &show), async {
         let nodes: Vec<String> = layer.iter().flat_map(|kind| world.names_of(*kind)).collect();
         let killed = nodes.iter().map(|node| world.cluster.kill(node));
         try_join_all(killed).await.expect("killed");

@@ -11,6 +11,7 @@ mod node;
 mod output;
 mod rebuild_locks;
 mod restore;
+mod roll_out;
 mod status;
 mod token;
 mod up;
@@ -70,6 +71,13 @@ enum Command {
     Restart {
         /// Its name, as in `status`.
         node: String,
+    },
+    /// Starts every service again, one instance at a time, in the order of an
+    /// upgrade; stops at the first that does not come up, and says what was done.
+    RollOut {
+        /// In the order of a rollback.
+        #[arg(long)]
+        back: bool,
     },
     /// Prints the log of a node, or the end of every log.
     Logs {
@@ -209,6 +217,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Pause { node } => node::pause(&cli.attach()?, node).await,
         Command::Resume { node } => node::resume(&cli.attach()?, node).await,
         Command::Restart { node } => node::restart(&cli.attach()?, node).await,
+        Command::RollOut { back } => roll_out::run(&cli.attach()?, *back).await,
         Command::Logs { node, follow } => logs::run(&cli.attach()?, node.as_deref(), *follow).await,
         Command::Down { keep_data } => {
             match cli.attach() {
