@@ -151,7 +151,9 @@ pub(crate) struct Following {
     /// What it has received, in whole transactions, as a GTID position.
     pub(crate) received: String,
     /// Whether it has received anything since its server was started. What it
-    /// had received before, and not applied, it has thrown away then.
+    /// had received before, and not applied, it has thrown away then: so does
+    /// every start by GTID. The init file's `CHANGE MASTER` empties the name of
+    /// the log that is asked for here, and its primary's first word fills it.
     pub(crate) has_heard: bool,
     /// Why it does not apply.
     pub(crate) error: String,
