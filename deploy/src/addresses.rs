@@ -12,7 +12,7 @@ use crate::console;
 use crate::plan::{http, ports_of};
 use crate::token::{self, Role};
 use crate::topology::{NodeKind, NodeSpec};
-use crate::{etcd, mysql, redis, service};
+use crate::{etcd, mysql, redis, roles, service};
 
 /// What view-service's keys in Redis begin with unless it is told otherwise.
 const REDIS_PREFIX: &str = "seatlock:v1";
@@ -68,7 +68,8 @@ impl StartedCluster {
         service::urls(self.state(), kind)
     }
 
-    /// Where a database is, for the account of the services.
+    /// Where the database of one server is, for the account of the services.
+    /// Who leads a shard is another question: [`Self::store_addresses`].
     ///
     /// # Errors
     /// When there is no such node.
@@ -90,7 +91,8 @@ impl StartedCluster {
         let state = self.state();
         let shards = self.topology().of_kind(NodeKind::Shard).filter_map(|node| {
             // A node's name is a shard's id: a slug.
-            Some((ShardId::new(node.name.as_str()).ok()?, mysql::url(state, node)))
+            let server = roles::primary_of(state, node);
+            Some((ShardId::new(node.name.as_str()).ok()?, mysql::url(state, server)))
         });
         let catalogue = self.topology().of_kind(NodeKind::Catalogue).next();
         let overrides = self.topology().overrides.get(&NodeKind::ViewService);

@@ -26,10 +26,10 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::cluster::{ClusterError, StartedCluster};
-use crate::mysql;
 use crate::programs::{MARIADB_DUMP, Tool};
 use crate::state::{StateError, create_private, write_private};
 use crate::topology::{NodeKind, NodeSpec};
+use crate::{mysql, roles};
 
 /// The file that makes a folder a backup. It is written last.
 pub const MANIFEST: &str = "manifest.json";
@@ -183,6 +183,7 @@ impl StartedCluster {
 
     /// One transaction's view of a database, as SQL. Nobody waits for it.
     async fn dump(&self, node: &NodeSpec, to: &Path) -> Result<String, String> {
+        let node = roles::primary_of(self.state(), node);
         let mut connection = connect(&mysql::launcher_url(self.state(), node)).await?;
         let version: String = sqlx::query_scalar("SELECT CONVERT(VERSION() USING utf8mb4)")
             .fetch_one(&mut connection)

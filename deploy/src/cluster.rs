@@ -1,6 +1,7 @@
 //! A cluster that runs, and its verbs. The state file is the truth: a value
-//! of this type holds only what never changes (topology, ports, secrets), so
-//! several launchers, and values in one test, can work on the same cluster.
+//! of this type holds only what hardly ever changes (topology, ports, secrets),
+//! so several launchers, and values in one test, can work on the same cluster.
+//! One that a promotion made untrue starts nothing any more.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,6 +18,7 @@ use crate::plan::{NodePlan, Plan, address};
 use crate::ports::{self, PortsError};
 use crate::process::{self, Liveness, ProcessId};
 use crate::programs::{Programs, ProgramsError};
+use crate::roles;
 use crate::service;
 use crate::settle::settle;
 use crate::start::{self, Progress, ProgressSink};
@@ -147,6 +149,15 @@ pub enum ClusterError {
     /// A token could not be made.
     #[error("no token could be made: {0}")]
     Token(#[from] jsonwebtoken::errors::Error),
+    /// The server's data may not be used any more.
+    #[error(
+        "{0} may not be started with the data it has or lacks; `./seatlock seed-replica {0}` makes \
+         it anew from its primary"
+    )]
+    MustBeMadeAnew(String),
+    /// Another server leads a shard since this value was made.
+    #[error("who leads a shard has changed meanwhile; attach to the cluster again")]
+    Outdated,
     /// A bug in the launcher.
     #[error("a task of the launcher failed: {0}")]
     Task(tokio::task::JoinError),
@@ -310,6 +321,12 @@ impl StartedCluster {
         Self(Arc::new(Fixed { folder, state, programs, plan }))
     }
 
+    /// The cluster as its state is on disk now.
+    pub(crate) fn reread(&self) -> Result<Self, StateError> {
+        let state = self.0.folder.load_existing()?;
+        Ok(Self::over(self.0.folder.clone(), state, self.0.programs.clone()))
+    }
+
     pub(crate) fn folder(&self) -> &ClusterFolder {
         &self.0.folder
     }
@@ -449,6 +466,7 @@ impl StartedCluster {
         let node = self.find(name)?;
         // Says which program is missing; `attach` did not ask.
         Programs::find(self.topology())?;
+        roles::may_start(self, &self.0.folder.load_existing()?, name)?;
         if let Some(id) = self.living(name)? {
             let stopped = process::stop(id, node.grace).await;
             stopped.map_err(|e| ClusterError::node_io(node, e))?;
@@ -482,6 +500,9 @@ impl StartedCluster {
         let balanced = self.balancer_runs()?;
         let checks = self.0.plan.nodes.iter().zip(nodes).map(async |(plan, node)| {
             let mut problem = match node.pid {
+                None if self.must_be_made_anew(&node.name) => {
+                    Some(format!("`./seatlock seed-replica {}` must make it anew", node.name))
+                }
                 None => Some("does not run".to_owned()),
                 Some(_) => plan.probe.check().await.err(),
             };
@@ -493,7 +514,8 @@ impl StartedCluster {
         Ok(join_all(checks).await)
     }
 
-    /// Returns when every node is healthy.
+    /// Returns when every node is healthy that may run
+    /// ([`Self::must_be_made_anew`]).
     ///
     /// # Errors
     /// When one still is not after `patience`.
@@ -504,6 +526,7 @@ impl StartedCluster {
                 .status()
                 .await?
                 .into_iter()
+                .filter(|s| !self.must_be_made_anew(&s.node.name))
                 .filter_map(|s| s.problem.map(|problem| format!("{}: {problem}", s.node.name)))
                 .collect();
             if missing.is_empty() {

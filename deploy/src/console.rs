@@ -42,6 +42,7 @@ const RUNBOOKS: &[(&str, &str)] = runbooks![
     "outbox-grows.md",
     "outcomes-unknown.md",
     "replica-behind.md",
+    "replica-unheard.md",
     "shard-away.md",
     "store-down.md",
     "views-stale.md",

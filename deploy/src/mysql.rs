@@ -1,8 +1,8 @@
-//! MariaDB servers: shards, the catalogue and its replica; how they are
+//! MariaDB servers: shards, the catalogue and their replicas; how they are
 //! filled, started and seen to be ready. Services make their own tables:
-//! here there are only empty databases and accounts.
+//! here there are only empty databases and accounts. Who follows whom is
+//! [`crate::roles`]', how it is told [`crate::replication`]'s.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +15,7 @@ use crate::plan::{ConfigFile, Layout, NodePlan, ports_of};
 use crate::readiness::Probe;
 use crate::state::{ClusterFolder, ClusterState, StateError, create_private};
 use crate::topology::{NodeKind, NodeSpec};
+use crate::{replication, roles};
 
 /// A path in a `sockaddr_un` has 107 bytes.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -33,11 +34,10 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     let ports = layout.ports(&node.name);
     let folder = layout.folder.node(&node.name);
     let url = url(state, node);
-    let probe = match node.kind {
-        NodeKind::CatalogueReplica => {
-            Probe::Replica { url, launcher_url: launcher_url(state, node) }
-        }
-        _ => Probe::Database { url },
+    let probe = if roles::followed_by(state, node).is_some() {
+        Probe::Replica { url, launcher_url: launcher_url(state, node) }
+    } else {
+        Probe::Database { url }
     };
     let init_file = folder.join("init.sql");
     let data = folder.join("data");
@@ -67,21 +67,7 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
         "--log-bin-trust-function-creators=1".to_owned(),
         "--performance-schema=OFF".to_owned(),
     ];
-    if node.kind == NodeKind::CatalogueReplica {
-        arguments.extend([
-            "--read-only=1".to_owned(),
-            "--relay-log=relay".to_owned(),
-            "--relay-log-recovery=1".to_owned(),
-            // The primary may be paused: notice within seconds, not a minute.
-            "--slave-net-timeout=4".to_owned(),
-        ]);
-    } else {
-        arguments.extend([
-            "--log-bin=binlog".to_owned(),
-            "--binlog-format=ROW".to_owned(),
-            "--expire-logs-days=2".to_owned(),
-        ]);
-    }
+    arguments.extend(replication::arguments(state, node));
     if nix::unistd::geteuid().is_root() {
         // It refuses to run as root unless it is told to.
         arguments.push("--user=root".to_owned());
@@ -94,16 +80,42 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     plan
 }
 
+/// The plan of a server that is to be filled: it follows nobody yet.
+pub(crate) fn plan_to_fill(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
+    let mut plan = plan(node, layout);
+    plan.probe = Probe::Database { url: url(layout.state, node) };
+    for file in &mut plan.files {
+        file.text = accounts_sql(node, layout);
+    }
+    plan
+}
+
 /// Run by the server at every start, before it accepts connections: each line
 /// is one statement, and each may be repeated.
 fn init_sql(node: &NodeSpec, layout: Layout<'_>) -> String {
+    let mut sql = accounts_sql(node, layout);
+    if let Some(primary) = roles::followed_by(layout.state, node) {
+        sql += "STOP SLAVE;\n";
+        sql += &replication::follow(layout.state, primary);
+    }
+    sql
+}
+
+fn accounts_sql(node: &NodeSpec, layout: Layout<'_>) -> String {
     let secrets = &layout.state.secrets;
     let database = database(node.kind);
+    // Each server of a shard has these of its own. In the log they would make
+    // a primary wait for its replica before it answers at all, and a replica
+    // have what its primary has not.
+    let unlogged = match node.kind {
+        NodeKind::Shard | NodeKind::ShardReplica => "SET SESSION sql_log_bin=0;\n",
+        _ => "",
+    };
     // Skipping names, the server knows its clients by address: on hosts of
     // their own they have many.
     let from = if layout.ports(&node.name).host.is_loopback() { "127.0.0.1" } else { "%" };
-    let mut sql = format!(
-        "{};\n\
+    format!(
+        "{unlogged}{};\n\
          CREATE USER IF NOT EXISTS '{ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
          GRANT ALL ON {database}.* TO '{ACCOUNT}'@'{from}';\n\
          CREATE USER IF NOT EXISTS '{LAUNCHER_ACCOUNT}'@'{from}' IDENTIFIED BY '{}';\n\
@@ -115,27 +127,13 @@ fn init_sql(node: &NodeSpec, layout: Layout<'_>) -> String {
         secrets.database,
         secrets.launcher,
         secrets.exporter,
-    );
-    let primary = layout.state.topology.of_kind(NodeKind::Catalogue).next();
-    if let (NodeKind::CatalogueReplica, Some(primary)) = (node.kind, primary) {
-        let at = layout.ports(&primary.name);
-        let (host, port) = (at.host, at.main);
-        let _ = write!(
-            sql,
-            "STOP SLAVE;\n\
-             CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, \
-             MASTER_USER='{LAUNCHER_ACCOUNT}', MASTER_PASSWORD='{}', MASTER_CONNECT_RETRY=1, \
-             MASTER_HEARTBEAT_PERIOD=1, MASTER_USE_GTID=slave_pos;\n\
-             START SLAVE;\n",
-            secrets.launcher,
-        );
-    }
-    sql
+    )
 }
 
 /// Distinct over the cluster, as replication demands.
 fn server_id(node: &NodeSpec) -> usize {
     match node.kind {
+        NodeKind::ShardReplica => 301 + node.index,
         NodeKind::CatalogueReplica => 201 + node.index,
         NodeKind::Catalogue => 101 + node.index,
         _ => 1 + node.index,
@@ -347,12 +345,14 @@ async fn run(
 mod tests {
     use super::*;
     use crate::plan::Plan;
-    use crate::plan::tests::sample;
+    use crate::plan::tests::sample_with;
     use crate::topology::Profile;
 
     #[test]
     fn servers_have_numbers_of_their_own_and_every_statement_its_line() {
-        let (state, folder, programs) = sample(Profile::Ha);
+        let (state, folder, programs) = sample_with(Profile::Ha, |topology| {
+            topology.set_count(NodeKind::ShardReplica, 2);
+        });
         let layout = Layout { state: &state, folder: &folder, programs: &programs };
         let mut ids = std::collections::BTreeSet::new();
         let mut servers = 0;
@@ -365,9 +365,13 @@ mod tests {
             let spec = state.topology.nodes.iter().find(|spec| spec.name == node.name).unwrap();
             ids.insert(server_id(spec));
             let replicates = init_sql(spec, layout).contains("MASTER_USE_GTID=slave_pos");
-            assert_eq!(replicates, node.kind == NodeKind::CatalogueReplica);
+            let replicas = [NodeKind::ShardReplica, NodeKind::CatalogueReplica];
+            assert_eq!(replicates, replicas.contains(&node.kind));
+            // What is in a shard's log waits for the replica.
+            let unlogged = file.text.starts_with("SET SESSION sql_log_bin=0;");
+            assert_eq!(unlogged, database(node.kind) == "seatlock_shard", "{}", file.text);
         }
-        assert_eq!((servers, ids.len()), (4, 4));
+        assert_eq!((servers, ids.len()), (6, 6));
     }
 
     #[test]

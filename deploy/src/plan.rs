@@ -72,9 +72,10 @@ impl Plan {
         let layout = Layout { state, folder, programs };
         let node = |node: &NodeSpec| match node.kind {
             NodeKind::Etcd => etcd::plan(node, layout),
-            NodeKind::Shard | NodeKind::Catalogue | NodeKind::CatalogueReplica => {
-                mysql::plan(node, layout)
-            }
+            NodeKind::Shard
+            | NodeKind::ShardReplica
+            | NodeKind::Catalogue
+            | NodeKind::CatalogueReplica => mysql::plan(node, layout),
             NodeKind::Redis => redis::plan(node, layout),
             NodeKind::PaymentGateway
             | NodeKind::LockService
@@ -179,7 +180,15 @@ pub(crate) mod tests {
     use crate::topology::{Profile, Topology};
 
     pub(crate) fn sample(profile: Profile) -> (ClusterState, ClusterFolder, Programs) {
-        let topology = Topology::new("sample", profile);
+        sample_with(profile, |_| {})
+    }
+
+    pub(crate) fn sample_with(
+        profile: Profile,
+        change: impl FnOnce(&mut Topology),
+    ) -> (ClusterState, ClusterFolder, Programs) {
+        let mut topology = Topology::new("sample", profile);
+        change(&mut topology);
         let range = 20_000..=20_999;
         let ports = ports::choose(&topology, &range, &BTreeSet::new(), |_| true).unwrap();
         let folder = ClusterFolder::new(Path::new("/home/ann/.seatlock").to_owned(), "sample");
@@ -188,8 +197,10 @@ pub(crate) mod tests {
 
     #[test]
     fn nobody_waits_for_somebody_who_is_not_there_or_for_a_circle() {
-        for profile in [Profile::Tiny, Profile::Ha] {
-            let (state, folder, programs) = sample(profile);
+        for (profile, replicas) in [(Profile::Tiny, 2), (Profile::Ha, 0)] {
+            let (state, folder, programs) = sample_with(profile, |topology| {
+                topology.set_count(NodeKind::ShardReplica, replicas);
+            });
             let plan = Plan::new(&state, &folder, &programs);
             let mut started = BTreeSet::new();
             while started.len() < plan.nodes.len() {

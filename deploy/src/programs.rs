@@ -248,7 +248,10 @@ impl Programs {
 const fn tool_of(kind: NodeKind) -> Option<Tool> {
     match kind {
         NodeKind::Etcd => Some(ETCD),
-        NodeKind::Shard | NodeKind::Catalogue | NodeKind::CatalogueReplica => Some(MARIADB),
+        NodeKind::Shard
+        | NodeKind::ShardReplica
+        | NodeKind::Catalogue
+        | NodeKind::CatalogueReplica => Some(MARIADB),
         NodeKind::Redis => Some(REDIS),
         NodeKind::LoadBalancer => Some(HAPROXY),
         NodeKind::MysqldExporter => Some(MYSQLD_EXPORTER),

@@ -3,10 +3,8 @@
 //! must be done afterwards, so that the stores agree again, is another's part.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use sqlx::Connection as _;
@@ -15,13 +13,11 @@ use tokio::time::timeout;
 use crate::backup::{FORMAT, MANIFEST, Manifest, STORE_WITHIN, Saved, checksum, connect, copy};
 use crate::backup::{not_within, run};
 use crate::cluster::{ClusterError, StartedCluster};
-use crate::mysql;
 use crate::programs::MARIADB_CLIENT;
+use crate::seeding::remove_data;
 use crate::state::create_private;
 use crate::topology::{NodeKind, NodeSpec};
-
-/// How long a replica that was made anew may take to have everything.
-const FOLLOWS_WITHIN: Duration = Duration::from_secs(600);
+use crate::{mysql, replication, roles};
 
 /// Why nothing, or not everything, was restored.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +110,7 @@ impl StartedCluster {
                 match node.kind {
                     NodeKind::PaymentGateway => self.put_ledger(node, &file).await,
                     NodeKind::Catalogue => self.load_catalogue(node, &file).await,
+                    NodeKind::Shard => self.load_shard(node, &file).await,
                     _ => self.load(node, &file, "").await,
                 }
             };
@@ -170,6 +167,18 @@ impl StartedCluster {
         run(command).await
     }
 
+    /// Whoever leads the shard, and then its replica anew from that. Meanwhile
+    /// there is nobody to acknowledge what is loaded.
+    async fn load_shard(&self, shard: &NodeSpec, file: &Path) -> Result<(), String> {
+        let primary = roles::primary_of(self.state(), shard);
+        let Some(replica) = roles::replica_of(self.state(), shard) else {
+            return self.load(primary, file, "").await;
+        };
+        let alone = self.part_from(replica).await?;
+        alone.load(primary, file, "").await?;
+        alone.make_anew(replica).await.map(drop)
+    }
+
     /// The primary, and its replicas made anew from it: one that followed what
     /// was lost has another past, and does not follow what was restored.
     async fn load_catalogue(&self, node: &NodeSpec, file: &Path) -> Result<(), String> {
@@ -177,36 +186,14 @@ impl StartedCluster {
             self.topology().of_kind(NodeKind::CatalogueReplica).collect();
         for replica in &replicas {
             self.stop(&replica.name).await.map_err(|error| error.to_string())?;
-            let data = self.folder().node(&replica.name).join("data");
-            match fs::remove_dir_all(&data) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("{}: {error}", data.display())),
-            }
+            remove_data(&self.folder().node(&replica.name).join("data"))?;
         }
         // An empty replica begins at the first line of the log: it must begin
         // with what is loaded now.
         self.load(node, file, "RESET MASTER;").await?;
-        let mut primary = connect(&mysql::launcher_url(self.state(), node)).await?;
-        let at: String =
-            sqlx::query_scalar("SELECT CONVERT(@@GLOBAL.gtid_binlog_pos USING utf8mb4)")
-                .fetch_one(&mut primary)
-                .await
-                .map_err(|error| error.to_string())?;
-        drop(primary.close().await);
         for replica in replicas {
             self.restart(&replica.name).await.map_err(|error| error.to_string())?;
-            let mut follower = connect(&mysql::launcher_url(self.state(), replica)).await?;
-            let waited: i64 = sqlx::query_scalar("SELECT MASTER_GTID_WAIT(?, ?)")
-                .bind(&at)
-                .bind(FOLLOWS_WITHIN.as_secs())
-                .fetch_one(&mut follower)
-                .await
-                .map_err(|error| error.to_string())?;
-            drop(follower.close().await);
-            if waited != 0 {
-                return Err(format!("{} does not follow it", replica.name));
-            }
+            replication::has_everything(self.state(), node, replica).await?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::plan::{ConfigFile, Layout, NodePlan, address, http, ports_of};
 use crate::readiness::Probe;
 use crate::state::{ClusterState, checkout_around};
 use crate::topology::{NodeKind, NodeSpec, Topology};
-use crate::{etcd, mysql, redis};
+use crate::{etcd, mysql, redis, roles};
 
 /// Where the programs are unless said otherwise: `SEATLOCK_BIN_DIR`; else
 /// beside the running program (for a test, one folder further out); else the
@@ -105,6 +105,8 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
         NodeKind::BookingApi => layout.names_of(&[
             NodeKind::Etcd,
             NodeKind::Shard,
+            // Without them nothing can be committed there.
+            NodeKind::ShardReplica,
             NodeKind::Catalogue,
             NodeKind::PaymentGateway,
         ]),
@@ -169,7 +171,8 @@ fn shards(state: &ClusterState) -> toml::Value {
     let shard = |node: &NodeSpec| {
         let mut shard = toml::Table::new();
         shard.insert("id".to_owned(), node.name.clone().into());
-        shard.insert("url".to_owned(), mysql::url(state, node).into());
+        let server = roles::primary_of(state, node);
+        shard.insert("url".to_owned(), mysql::url(state, server).into());
         toml::Value::Table(shard)
     };
     toml::Value::Array(state.topology.of_kind(NodeKind::Shard).map(shard).collect())

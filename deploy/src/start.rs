@@ -17,7 +17,8 @@ use crate::mysql;
 use crate::plan::NodePlan;
 use crate::process::{self, Liveness, ProcessId};
 use crate::readiness::Probe;
-use crate::state::{StateError, create_private, write_private};
+use crate::roles;
+use crate::state::{ClusterState, StateError, create_private, write_private};
 
 /// A node that is not ready by then is taken for broken. Far above the usual
 /// seconds: a slow disk must not fail a start.
@@ -134,6 +135,12 @@ impl Starting {
             }
         }
         let name = self.node.name.clone();
+        if self.cluster.must_be_made_anew(&name) {
+            // Its shard is led by another server: the cluster is whole without.
+            let note = format!("{name} stays stopped; `./seatlock seed-replica {name}`");
+            (self.progress)(Progress::Note(note));
+            return Ok(());
+        }
         let since = Instant::now();
         let (id, is_new) = start_or_adopt(&self.cluster, &self.node, &self.started).await?;
         if is_new {
@@ -163,7 +170,18 @@ pub(crate) async fn start_or_adopt(
         process::signal(id, Signal::SIGCONT).map_err(|e| ClusterError::node_io(node, e))?;
         return Ok((id, false));
     }
+    start_if(cluster, node, started, |now| roles::may_start(cluster, now, &node.name)).await
+}
+
+/// Makes the node's process unless it lives, or the state on disk forbids it.
+pub(crate) async fn start_if(
+    cluster: &StartedCluster,
+    node: &NodePlan,
+    started: &Mutex<Vec<ProcessId>>,
+    may_start: impl Fn(&ClusterState) -> Result<(), ClusterError>,
+) -> Result<(ProcessId, bool), ClusterError> {
     let folder = cluster.folder();
+    may_start(&folder.load_existing()?)?;
     create_private(&node.launch.folder)?;
     for file in &node.files {
         if let Some(folder) = file.path.parent() {
@@ -180,9 +198,11 @@ pub(crate) async fn start_or_adopt(
     if let Some(id) = cluster.living(&node.name)? {
         return Ok((id, false));
     }
+    let mut state = folder.load_existing()?;
+    // Again, under the lock: another launcher may have promoted meanwhile.
+    may_start(&state)?;
     let gated = process::spawn(&node.launch).map_err(|e| ClusterError::node_io(node, e))?;
     let id = gated.id();
-    let mut state = folder.load_existing()?;
     state.processes.insert(node.name.clone(), id);
     folder.save(&state)?;
     started.lock().unwrap_or_else(PoisonError::into_inner).push(id);

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::ports::NodePorts;
 use crate::process::ProcessId;
+use crate::roles::Roles;
 use crate::topology::Topology;
 
 /// Raised when an older launcher could not read the file any more.
@@ -102,6 +103,9 @@ pub struct ClusterState {
     pub ports: BTreeMap<String, NodePorts>,
     /// Secrets.
     pub secrets: Secrets,
+    /// What promotions have changed.
+    #[serde(default)]
+    pub roles: Roles,
     /// The last process of each node that was ever started.
     pub processes: BTreeMap<String, ProcessId>,
 }
@@ -111,7 +115,8 @@ impl ClusterState {
     #[must_use]
     pub fn new(topology: Topology, ports: BTreeMap<String, NodePorts>) -> Self {
         let secrets = Secrets::generate();
-        Self { version: VERSION, topology, ports, secrets, processes: BTreeMap::new() }
+        let (roles, processes) = (Roles::default(), BTreeMap::new());
+        Self { version: VERSION, topology, ports, secrets, roles, processes }
     }
 }
 

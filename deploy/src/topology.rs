@@ -23,6 +23,9 @@ pub enum NodeKind {
     Etcd,
     /// A MariaDB server with bookings.
     Shard,
+    /// The server that follows the shard of its number, and may lead it once
+    /// it was promoted.
+    ShardReplica,
     /// The MariaDB primary of the catalogue.
     Catalogue,
     /// A replica of the catalogue.
@@ -51,9 +54,10 @@ pub enum NodeKind {
 
 impl NodeKind {
     /// Every kind there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Etcd,
         Self::Shard,
+        Self::ShardReplica,
         Self::Catalogue,
         Self::CatalogueReplica,
         Self::Redis,
@@ -74,6 +78,7 @@ impl NodeKind {
         match self {
             Self::Etcd => "etcd",
             Self::Shard => "shard",
+            Self::ShardReplica => "shard-replica",
             Self::Catalogue => "catalogue",
             Self::CatalogueReplica => "catalogue-replica",
             Self::Redis => "redis",
@@ -107,16 +112,13 @@ impl NodeKind {
     /// Whether it keeps data.
     #[must_use]
     pub const fn is_store(self) -> bool {
-        matches!(
-            self,
-            Self::Etcd | Self::Shard | Self::Catalogue | Self::CatalogueReplica | Self::Redis
-        )
+        self.is_database() || matches!(self, Self::Etcd | Self::Redis)
     }
 
     /// Whether it is a MariaDB server.
     #[must_use]
     pub const fn is_database(self) -> bool {
-        matches!(self, Self::Shard | Self::Catalogue | Self::CatalogueReplica)
+        matches!(self, Self::Shard | Self::ShardReplica | Self::Catalogue | Self::CatalogueReplica)
     }
 
     /// Whether it only watches the others: nobody's request passes through it.
@@ -170,10 +172,12 @@ impl Profile {
         }
     }
 
-    /// How many nodes of a kind it has.
+    /// How many nodes of a kind it has. Shards have no replicas unless they
+    /// are asked for: each is another MariaDB.
     #[must_use]
     pub const fn count(self, kind: NodeKind) -> usize {
         match (self, kind) {
+            (_, NodeKind::ShardReplica) => 0,
             (Self::Ha, NodeKind::Etcd) => 3,
             (_, NodeKind::Shard)
             | (Self::Ha, NodeKind::LockService | NodeKind::BookingApi | NodeKind::ViewService) => 2,
@@ -278,16 +282,17 @@ impl Topology {
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(NodeKind) -> bool) -> Self {
         self.nodes.retain(|node| wanted(node.kind));
-        self.fit_exporters();
+        self.fit();
         self
     }
 
     /// Sets the number of nodes of a kind; kinds there is one of (catalogue,
     /// replica, Redis, payment gateway, load balancer, what watches them) have
-    /// 0 or 1. MariaDB's exporters are all or none: one for each server.
+    /// 0 or 1. MariaDB's exporters are all or none: one for each server. A
+    /// shard has one replica or none: there are never more than shards.
     pub fn set_count(&mut self, kind: NodeKind, count: usize) {
         self.replace(kind, if kind.is_single() { count.min(1) } else { count });
-        self.fit_exporters();
+        self.fit();
     }
 
     fn replace(&mut self, kind: NodeKind, count: usize) {
@@ -299,8 +304,13 @@ impl Topology {
         self.nodes.sort_by_key(|node| (node.kind, node.index));
     }
 
-    /// Nobody looks at a server that is not there, and at each that is.
-    fn fit_exporters(&mut self) {
+    /// Nobody follows or looks at a server that is not there, and somebody
+    /// looks at each that is.
+    fn fit(&mut self) {
+        let shards = self.of_kind(NodeKind::Shard).count();
+        if self.of_kind(NodeKind::ShardReplica).count() > shards {
+            self.replace(NodeKind::ShardReplica, shards);
+        }
         if self.has(NodeKind::MysqldExporter) {
             let servers = self.nodes.iter().filter(|node| node.kind.is_database()).count();
             self.replace(NodeKind::MysqldExporter, servers);
@@ -441,6 +451,19 @@ mod tests {
         let shards = topology.only(|kind| kind == NodeKind::Shard || kind.is_watcher());
         assert_eq!(watched(&shards), all[..3]);
         assert!(!shards.has(NodeKind::RedisExporter));
+    }
+
+    #[test]
+    fn a_shard_has_one_replica_at_most() {
+        let mut topology = Topology::new("t", Profile::Tiny);
+        assert!(!topology.has(NodeKind::ShardReplica), "unless it is asked for");
+        topology.set_count(NodeKind::ShardReplica, 9);
+        let databases = topology.clone().only(NodeKind::is_database);
+        let four = ["shard-0", "shard-1", "shard-replica-0", "shard-replica-1"];
+        assert_eq!(names(&databases)[..4], four);
+        topology.set_count(NodeKind::Shard, 1);
+        assert_eq!(topology.of_kind(NodeKind::ShardReplica).count(), 1);
+        assert_eq!(topology.of_kind(NodeKind::MysqldExporter).count(), 4);
     }
 
     #[test]

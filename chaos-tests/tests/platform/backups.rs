@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, MySqlConnection};
 
 use crate::books;
-use crate::orphans::{Auditor, json_of, seatlock, text};
+use crate::operator::{json_of, seatlock, text};
+use crate::orphans::Auditor;
 use crate::world::{Show, World, hall};
 
 /// How long a service that was started may take to have all it needs.

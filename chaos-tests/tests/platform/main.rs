@@ -22,6 +22,7 @@ mod looking;
 mod marathon;
 mod money;
 mod never_dark;
+mod operator;
 mod organising;
 mod orphans;
 mod races;

@@ -2,18 +2,18 @@
 //! Each test plants a fault straight in a store, sees it named, sees it mended
 //! and sees that the platform is as it was. The last ones lose etcd as a whole.
 
-use std::process::Output;
 use std::time::Duration;
 
 use chaos_tests::{Caller, eventually};
 use etcd_client::{Client, GetOptions, KeyValue};
-use local_cluster::{NodeKind, service};
+use local_cluster::NodeKind;
 use seat_model::Code;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, MySqlConnection};
 use store_audit::{Finding, Kind, Limits, Mended, Patience, Report, Stores, audit, mend};
 
 use crate::books;
+use crate::operator::{json_of, seatlock, text};
 use crate::world::{Show, World};
 
 /// The fault is planted when the audit begins: it need not be waited for as
@@ -242,31 +242,6 @@ pub(crate) async fn an_old_map_in_redis_is_named_and_written_anew(world: &World)
     let usual = auditor.look(&Patience::default()).await;
     assert!(usual.is_clean(), "{:#?}", usual.faults);
     world.seats_become(&show, json!({"S-E-1": "sold"})).await;
-}
-
-/// The command, as an operator types it.
-pub(crate) async fn seatlock(world: &World, arguments: &[&str]) -> Output {
-    let program = service::default_bin_dir().join("seatlock");
-    let home = world.cluster.root().parent().expect("a home").to_owned();
-    tokio::process::Command::new(program)
-        .args(arguments)
-        .args(["--tag", &world.cluster.topology().tag, "--home"])
-        .arg(home)
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("seatlock is built: cargo build --release --locked --bins")
-}
-
-pub(crate) fn json_of(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {} {}", text(&output.stdout), text(&output.stderr))
-    })
-}
-
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 pub(crate) async fn fsck_tells_by_its_exit_code(world: &World) {

@@ -10,6 +10,7 @@ mod logs;
 mod node;
 mod output;
 mod rebuild_locks;
+mod replica;
 mod restore;
 mod roll_out;
 mod status;
@@ -78,6 +79,22 @@ enum Command {
         /// In the order of a rollback.
         #[arg(long)]
         back: bool,
+    },
+    /// Makes the replica of a shard its primary, which ends for good, and leads
+    /// booking-api there.
+    Promote {
+        /// The replica's name, as in `status`.
+        node: String,
+        /// Also one that may lack acknowledged bookings: `fsck --repair` must
+        /// follow.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Makes the replica of a shard anew from its primary, which sells
+    /// meanwhile, and acknowledges alone until then.
+    SeedReplica {
+        /// The replica's name, as in `status`; the old primary's after `promote`.
+        node: String,
     },
     /// Prints the log of a node, or the end of every log.
     Logs {
@@ -180,6 +197,9 @@ pub(crate) struct UpOptions {
     /// Starts only a part: the stores, without services.
     #[arg(long, value_enum)]
     only: Option<Part>,
+    /// Gives every shard a replica that has all that is acknowledged.
+    #[arg(long)]
+    shard_replicas: bool,
     /// The etcd to run instead of the one on the path.
     #[arg(long, value_name = "PATH")]
     etcd: Option<PathBuf>,
@@ -218,6 +238,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Resume { node } => node::resume(&cli.attach()?, node).await,
         Command::Restart { node } => node::restart(&cli.attach()?, node).await,
         Command::RollOut { back } => roll_out::run(&cli.attach()?, *back).await,
+        Command::Promote { node, force } => replica::promote(&cli.attach()?, node, *force).await,
+        Command::SeedReplica { node } => replica::seed(&cli.attach()?, node).await,
         Command::Logs { node, follow } => logs::run(&cli.attach()?, node.as_deref(), *follow).await,
         Command::Down { keep_data } => {
             match cli.attach() {

@@ -16,6 +16,8 @@ use super::{Failure, Outcome, OutputFormat};
 async fn start_stores(cluster: &StartedCluster) -> Result<(), Failure> {
     let nodes = cluster.nodes()?;
     let away = nodes.iter().filter(|node| node.kind.is_store() && node.pid.is_none());
+    // A shard's old primary stays away: another server leads.
+    let away = away.filter(|node| !cluster.must_be_made_anew(&node.name));
     join_all(away.map(|node| cluster.restart(&node.name)))
         .await
         .into_iter()

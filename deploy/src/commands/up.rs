@@ -70,6 +70,10 @@ fn topology(cli: &Cli, options: &UpOptions) -> Result<Topology, Failure> {
             }
         }
     };
+    if options.shard_replicas {
+        let shards = topology.of_kind(NodeKind::Shard).count();
+        topology.set_count(NodeKind::ShardReplica, shards);
+    }
     topology.home.clone_from(&cli.home);
     if options.etcd.is_some() {
         topology.etcd_program.clone_from(&options.etcd);
