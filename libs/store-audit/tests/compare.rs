@@ -18,6 +18,9 @@ use store_audit::{
 };
 
 const NOW: i64 = 1_800_000_000_000;
+
+/// How long a hold of these lives.
+const TTL_MS: i64 = 120_000;
 const LEASE: i64 = 77;
 
 fn seat(name: &str) -> SeatId {
@@ -65,7 +68,7 @@ fn key(name: &str, state: SeatState, of: u8, revision: u64) -> SeatKey {
             deadline_ms: NOW + 60_000,
             first_deadline_ms: NOW + 60_000,
             cap_ms: NOW + 600_000,
-            ttl_ms: 120_000,
+            ttl_ms: TTL_MS.unsigned_abs(),
             picked: of == ANN,
             from_revision: 0,
             pin: (state != SeatState::Held).then_some(pin),
@@ -255,7 +258,7 @@ const FAULTS: [Fault; Kind::ALL.len()] = [
             ..rows(s.shards[0].shard.clone())
         };
     }),
-    (Kind::HoldOverdue, |s| s.cell.seats[2].value.deadline_ms = NOW - 5_000),
+    (Kind::HoldOverdue, |s| s.cell.seats[2].value.deadline_ms = NOW - TTL_MS - 5_000),
     (Kind::HoldWithoutLease, |s| s.cell.leases.clear()),
     (Kind::SeatsApart, |s| s.cell.seats[0].mod_revision = 25),
     (Kind::Strays, |s| {
@@ -322,6 +325,13 @@ const FAULTS: [Fault; Kind::ALL.len()] = [
 #[test]
 fn an_evening_in_order_finds_nothing() {
     assert_eq!(found(&good()), []);
+}
+
+#[test]
+fn a_hold_whose_lease_was_stretched_is_no_fault() {
+    let mut evening = good();
+    evening.cell.seats[2].value.deadline_ms = NOW - TTL_MS;
+    assert_eq!(found(&evening), []);
 }
 
 #[test]

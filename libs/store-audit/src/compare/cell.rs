@@ -111,7 +111,10 @@ fn check_marker(
     }
 }
 
-/// INV-5: a hold ends by its deadline + 2 s, because a lease is behind it.
+/// INV-5: a hold ends by its deadline + 2 s, because a lease is behind it. Where
+/// etcd's leader and the lock-services were all replaced meanwhile it may take
+/// as long again as it lived: a new leader starts its lease at full length, and
+/// an instance ends only what it has watched for that long itself.
 fn check_held(
     index: &Index<'_>,
     limits: &Limits,
@@ -120,8 +123,12 @@ fn check_held(
     findings: &mut Vec<Finding>,
 ) {
     let now = index.snapshot.at.as_millis();
-    let overdue = keys.iter().map(|key| now - key.value.deadline_ms).max().unwrap_or(0);
-    if overdue > limits.hold_grace_ms {
+    let overdue = |key: &&SeatKey| now - key.value.deadline_ms;
+    let length = |key: &&SeatKey| i64::try_from(key.value.ttl_ms).unwrap_or(i64::MAX);
+    let longest = keys.iter().max_by_key(|key| overdue(key));
+    if let Some((overdue, length)) = longest.map(|key| (overdue(key), length(key)))
+        && overdue > limits.hold_grace_ms.saturating_add(length)
+    {
         let sentence = format!(
             "the hold {booking} ran out {:.1} s ago and its seats are still held",
             seconds(overdue)
