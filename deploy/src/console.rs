@@ -1,10 +1,10 @@
 //! The operations page, which Prometheus serves beside its own API: the
-//! dashboards that Grafana is given, drawn without Grafana, and the runbooks.
+//! dashboards that Grafana is given, drawn without Grafana, and what fires.
 //! It must not know what a panel shows.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
+
+use crate::handbook;
 
 /// Where the page is, under Prometheus' address.
 pub(crate) const PATH: &str = "consoles/operations.html";
@@ -22,37 +22,10 @@ const DASHBOARDS: [&str; 5] = [
     include_str!("../grafana/dashboards/stores.json"),
 ];
 
-macro_rules! runbooks {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../docs/runbooks/", $name)))),*]
-    };
-}
-
-/// What alerts refer to, by the names of the files.
-const RUNBOOKS: &[(&str, &str)] = runbooks![
-    "bookings-stuck.md",
-    "confirming-too-long.md",
-    "error-budget.md",
-    "etcd-has-no-leader.md",
-    "etcd-space-low.md",
-    "etcd-unanswered.md",
-    "instance-down.md",
-    "invariant-broken.md",
-    "layer-passed-over.md",
-    "outbox-grows.md",
-    "outcomes-unknown.md",
-    "replica-behind.md",
-    "replica-unheard.md",
-    "shard-away.md",
-    "store-down.md",
-    "views-stale.md",
-    "webhooks-overdue.md",
-];
-
 /// The whole page. Prometheus takes it for a template of Go's `html/template`,
 /// in which two braces begin an action: it has none.
 pub(crate) fn page() -> String {
-    let runbooks = json!(RUNBOOKS.iter().copied().collect::<BTreeMap<_, _>>());
+    let runbooks = json!(handbook::runbooks().collect::<Vec<_>>());
     let data = format!(r#"{{"dashboards": [{}], "runbooks": {runbooks}}}"#, DASHBOARDS.join(","));
     // In JSON both stand only within strings, where they may be escaped; a `<`
     // could end the element that the data is in.
@@ -95,9 +68,7 @@ mod tests {
         for (there, text) in there.iter().zip(DASHBOARDS) {
             assert_eq!(*there, serde_json::from_str::<Value>(text).unwrap());
         }
-        for (name, text) in RUNBOOKS {
-            assert_eq!(data["runbooks"][*name], *text);
-        }
+        assert_eq!(data["runbooks"], json!(handbook::runbooks().collect::<Vec<_>>()));
     }
 
     #[test]
@@ -106,9 +77,9 @@ mod tests {
         let there = std::fs::read_dir(folder("grafana/dashboards")).unwrap().count();
         assert_eq!(there, DASHBOARDS.len());
         for line in include_str!("../prometheus/rules/alerts.yml").lines() {
-            let Some(place) = line.trim().strip_prefix("runbook_url:") else { continue };
-            let name = place.rsplit('/').next().unwrap();
-            assert!(RUNBOOKS.iter().any(|(book, _)| *book == name), "no {name}");
+            let Some(place) = line.trim().strip_prefix("runbook_url: ") else { continue };
+            let name = place.strip_prefix("docs/runbooks/").unwrap().strip_suffix(".md").unwrap();
+            assert!(handbook::runbooks().any(|book| book == name.trim()), "no {name}");
         }
     }
 }

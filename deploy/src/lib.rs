@@ -26,6 +26,7 @@ mod console;
 pub mod demo_world;
 mod etcd;
 mod exporters;
+mod handbook;
 mod haproxy;
 pub mod hosts;
 mod mysql;

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::console;
+use crate::handbook;
 use crate::plan::{ConfigFile, Layout, NodePlan, address, args, http};
 use crate::readiness::Probe;
 use crate::topology::{NodeKind, NodeSpec};
@@ -38,7 +39,12 @@ pub(crate) fn plan(node: &NodeSpec, layout: Layout<'_>) -> NodePlan {
     plan.files = vec![ConfigFile { path: config, text: config_text(layout) }];
     let rules = RULES.map(|(name, text)| ConfigFile { path: folder.join(name), text: text.into() });
     plan.files.extend(rules);
-    plan.files.push(ConfigFile { path: folder.join(console::PATH), text: console::page() });
+    let page = folder.join(console::PATH);
+    let beside = handbook::pages()
+        .into_iter()
+        .map(|(place, text)| ConfigFile { path: page.with_file_name(place), text });
+    plan.files.extend(beside);
+    plan.files.push(ConfigFile { path: page, text: console::page() });
     plan
 }
 
@@ -118,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operations_page_is_where_prometheus_looks_for_it() {
+    fn the_operations_page_and_its_handbook_are_where_prometheus_looks_for_them() {
         let (state, folder, programs) = sample(Profile::Tiny);
         let layout = Layout { state: &state, folder: &folder, programs: &programs };
         let node = state.topology.of_kind(NodeKind::Prometheus).next().unwrap();
@@ -126,6 +132,8 @@ mod tests {
         let consoles = folder.node("prometheus").join("consoles");
         let flag = format!("--web.console.templates={}", consoles.display());
         assert!(plan.launch.args.iter().any(|arg| *arg == *flag), "{:?}", plan.launch.args);
-        assert!(plan.files.iter().any(|file| file.path == consoles.join("operations.html")));
+        for page in ["operations.html", "docs/runbooks/index.html", "docs/OPERATIONS.html"] {
+            assert!(plan.files.iter().any(|file| file.path == consoles.join(page)), "{page}");
+        }
     }
 }

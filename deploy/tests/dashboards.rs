@@ -132,7 +132,7 @@ fn what_is_asked_for_is_counted_by_a_service_or_recorded_by_a_rule() {
     for place in ["libs/service-kit", "lock-service", "booking-api", "view-service"] {
         read_rust(&folder("..").join(place), &mut sources);
     }
-    let ours = ["lock_", "booking_", "view_", "gateway_", "http_", "slo:"];
+    let ours = ["lock_", "booking_", "view_", "gateway_", "http_", "spans_", "seatlock_", "slo:"];
     let mut looked_at = 0;
     for question in questions() {
         for name in names_in(&question) {
@@ -147,6 +147,52 @@ fn what_is_asked_for_is_counted_by_a_service_or_recorded_by_a_rule() {
         }
     }
     assert!(looked_at > 50, "only {looked_at} names were found");
+}
+
+/// Values of labels that others make, as their documentation has them.
+const VALUES_OF_OTHERS: [(&str, &str); 4] =
+    [("alertstate", "firing"), ("alertstate", "pending"), ("code", "5xx"), ("command", "commit")];
+
+#[test]
+fn every_value_that_is_asked_for_is_given_by_somebody() {
+    let mut sources = std::fs::read_to_string(folder("haproxy/haproxy.cfg")).unwrap();
+    for place in ["libs", "lock-service", "booking-api", "view-service", "deploy/src"] {
+        read_rust(&folder("..").join(place), &mut sources);
+    }
+    let mut asked = questions();
+    for rules in ["slo.yml", "alerts.yml"] {
+        let text = std::fs::read_to_string(folder("prometheus/rules").join(rules)).unwrap();
+        asked.extend(text.lines().map(str::to_owned));
+    }
+    let (mut looked_at, mut unknown) = (0, BTreeSet::new());
+    for (label, value) in asked.iter().flat_map(|question| values_in(question)) {
+        looked_at += 1;
+        let proxies = [format!("backend {value}\n"), format!("frontend {value}\n")];
+        let known = match label {
+            "proxy" => proxies.iter().any(|proxy| sources.contains(proxy)),
+            // An edge, written as Prometheus writes numbers.
+            "le" => value.parse::<f64>().is_ok(),
+            _ => sources.contains(&format!("\"{value}\"")),
+        };
+        if !known && !VALUES_OF_OTHERS.contains(&(label, value)) {
+            unknown.insert(format!("{label}={value:?}"));
+        }
+    }
+    assert!(unknown.is_empty(), "nobody gives {unknown:?}");
+    assert!(looked_at > 50, "only {looked_at} values were found");
+}
+
+/// Labels that must have exactly a value in a question, and the value.
+fn values_in(question: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = question.split('"').collect();
+    let pairs = parts.chunks_exact(2).filter_map(|pair| {
+        let [before, value] = pair else { return None };
+        let before = before.strip_suffix('=')?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let label = before.rsplit(|c: char| !is_name(c)).next()?;
+        (!label.is_empty()).then_some((label, *value))
+    });
+    pairs.collect()
 }
 
 /// All Rust sources below a folder, one after the other.

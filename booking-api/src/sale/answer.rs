@@ -1,6 +1,8 @@
 //! What a customer is told of a booking: from its seats while it is a hold,
 //! from its row once it is a sale. Replays rebuild the first answer (INV-8).
 
+use std::time::Duration;
+
 use booking_api_client::{Booking, BookingState, Item, Links, Ticket, TicketState};
 use lock_service_client::wire::BookedSeats;
 use seat_model::{BookingId, Currency, SeatId, ShowId, TicketId, Timestamp};
@@ -200,6 +202,12 @@ fn links(show: &ShowId, booking: BookingId, state: BookingState) -> Links {
 /// what is safe is decided by compares.
 pub(crate) fn is_over(seats: &BookedSeats, now: Timestamp) -> bool {
     now >= seats.deadline
+}
+
+/// How long a hold has left, by this instance's clock.
+pub(crate) fn time_left(seats: &BookedSeats, now: Timestamp) -> Duration {
+    let left = seats.deadline.as_millis().saturating_sub(now.as_millis());
+    Duration::from_millis(u64::try_from(left).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -87,9 +87,11 @@ impl Sale {
             }
             SeatState::Held => {}
         }
-        if answer::is_over(&seats, service_kit::clock::now()) {
+        let now = service_kit::clock::now();
+        if answer::is_over(&seats, now) {
             return Err(SaleError::Gone("the hold ran out"));
         }
+        self.metrics.time_left.observe(answer::time_left(&seats, now).as_secs_f64());
         // Before the payment is authorised: etcd must be able to follow.
         room.map_err(of_look)?;
         let performance = self.performance_of(show, &seats.performance).await?;

@@ -1,12 +1,14 @@
 //! What selling counts, beside what the store counts of its transactions.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The metrics; clones share them.
 #[derive(Clone)]
 pub(crate) struct SaleMetrics {
     /// Confirms answered 202 because the outcome was not known in time.
     pub(crate) pending: IntCounter,
+    /// Seconds that a hold had left when its confirm came.
+    pub(crate) time_left: Histogram,
     /// Bookings that waited for an end, by what the reconciler did.
     pub(crate) reconciled: IntCounterVec,
     /// How long the oldest booking has been `confirming`, in seconds; 0: none is.
@@ -23,6 +25,10 @@ pub(crate) struct SaleMetrics {
     pub(crate) swept: IntCounterVec,
     /// Old authorisations that the last sweep left open.
     pub(crate) swept_left: IntGauge,
+    /// etcd's revision of the shard map in use; 0: none is known.
+    pub(crate) map_revision: IntGauge,
+    /// The highest placement epoch in that map; 0: none is known.
+    pub(crate) map_epoch: IntGauge,
 }
 
 impl SaleMetrics {
@@ -31,6 +37,13 @@ impl SaleMetrics {
             pending: IntCounter::new(
                 "booking_confirms_pending_total",
                 "Confirms answered 202 because the outcome was not known in time.",
+            )?,
+            time_left: Histogram::with_opts(
+                HistogramOpts::new(
+                    "booking_confirm_time_left_seconds",
+                    "Time that a hold had left when its confirm came.",
+                )
+                .buckets(vec![1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0]),
             )?,
             reconciled: IntCounterVec::new(
                 Opts::new(
@@ -76,8 +89,17 @@ impl SaleMetrics {
                 "booking_old_authorisations",
                 "Old authorisations that the last sweep left open: living holds, or something away.",
             )?,
+            map_revision: IntGauge::new(
+                "booking_shard_map_revision",
+                "etcd's revision of the shard map that this instance goes by; 0 while it has none.",
+            )?,
+            map_epoch: IntGauge::new(
+                "booking_shard_map_epoch",
+                "The highest placement epoch in the shard map that this instance goes by.",
+            )?,
         };
         registry.register(Box::new(metrics.pending.clone()))?;
+        registry.register(Box::new(metrics.time_left.clone()))?;
         registry.register(Box::new(metrics.reconciled.clone()))?;
         registry.register(Box::new(metrics.oldest_confirming.clone()))?;
         registry.register(Box::new(metrics.broken_invariants.clone()))?;
@@ -86,6 +108,8 @@ impl SaleMetrics {
         registry.register(Box::new(metrics.settled.clone()))?;
         registry.register(Box::new(metrics.swept.clone()))?;
         registry.register(Box::new(metrics.swept_left.clone()))?;
+        registry.register(Box::new(metrics.map_revision.clone()))?;
+        registry.register(Box::new(metrics.map_epoch.clone()))?;
         Ok(metrics)
     }
 }

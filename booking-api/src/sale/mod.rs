@@ -151,7 +151,7 @@ impl Sale {
         let started = Self(Arc::new(Parts {
             ids: BookingIds::new(config.booking_secret.as_bytes()),
             catalogue,
-            placements: Placements::new(locks.clone(), shards.clone()),
+            placements: Placements::new(locks.clone(), shards.clone(), metrics.clone()),
             locks,
             gateway,
             webhooks,

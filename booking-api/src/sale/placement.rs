@@ -11,6 +11,7 @@ use lock_service_client::wire::{PutShardMap, ShardMap, VersionedShardMap};
 use seat_model::{ShardEpoch, ShardId, ShowId};
 
 use super::error::{SaleError, of_look, of_read};
+use super::metrics::SaleMetrics;
 use crate::store::{ShardRing, Shards};
 
 /// Where a show is, and the revision of the map that said so.
@@ -35,11 +36,12 @@ pub(crate) struct Placements {
     known: Arc<ArcSwapOption<Known>>,
     locks: LockClient,
     shards: Shards,
+    metrics: SaleMetrics,
 }
 
 impl Placements {
-    pub(crate) fn new(locks: LockClient, shards: Shards) -> Self {
-        Self { known: Arc::default(), locks, shards }
+    pub(crate) fn new(locks: LockClient, shards: Shards, metrics: SaleMetrics) -> Self {
+        Self { known: Arc::default(), locks, shards, metrics }
     }
 
     /// Where the show is, as far as this instance knows. A stale answer is
@@ -82,6 +84,7 @@ impl Placements {
         }
         self.compare(&versioned.map);
         let ring = ShardRing::new(&versioned.map.shards);
+        self.show(versioned.revision, highest_epoch(&versioned.map).get());
         self.known.store(Some(Arc::new(Known { versioned, ring })));
         Ok(())
     }
@@ -93,12 +96,19 @@ impl Placements {
         for shard in self.shards.iter() {
             if shard.has_shows().await.map_err(|error| of_read(&error))? {
                 self.known.store(None);
+                self.show(0, 0);
                 return Err(SaleError::Unavailable(
                     "etcd was lost: its sold seats are not rebuilt".into(),
                 ));
             }
         }
         Ok(())
+    }
+
+    fn show(&self, revision: u64, epoch: u64) {
+        let shown = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.metrics.map_revision.set(shown(revision));
+        self.metrics.map_epoch.set(shown(epoch));
     }
 
     fn compare(&self, map: &ShardMap) {
@@ -113,5 +123,26 @@ impl Placements {
                 "the shard map and the configuration name different shards; the map wins"
             );
         }
+    }
+}
+
+/// The highest epoch that any show's placement must have.
+fn highest_epoch(map: &ShardMap) -> ShardEpoch {
+    let raised = map.epochs.values().copied().chain(map.floor);
+    raised.max().unwrap_or(ShardEpoch::FIRST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_epoch_is_a_shows_or_the_floor() {
+        let mut map = ShardMap::default();
+        assert_eq!(highest_epoch(&map), ShardEpoch::FIRST);
+        map.floor = Some(ShardEpoch::from_u64(3));
+        assert_eq!(highest_epoch(&map), ShardEpoch::from_u64(3));
+        map.epochs.insert("moved".parse().unwrap(), ShardEpoch::from_u64(5));
+        assert_eq!(highest_epoch(&map), ShardEpoch::from_u64(5));
     }
 }

@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus::{Histogram, IntGauge};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
@@ -56,8 +57,38 @@ const TRUSTED_FOR: Duration = Duration::from_millis(1_000);
 /// A statement that takes longer is logged.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// What is counted of the connections to one shard.
+#[derive(Clone)]
+pub(super) struct ConnectionMetrics {
+    /// In use or being made.
+    pub(super) in_use: IntGauge,
+    /// Time from a lease to its end, in seconds.
+    pub(super) statement_seconds: Histogram,
+}
+
+/// A place among the connections, counted while it is held.
+struct Place {
+    in_use: IntGauge,
+    #[expect(dead_code, reason = "held for its drop: it gives the place back")]
+    permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn taken(in_use: IntGauge, permit: OwnedSemaphorePermit) -> Self {
+        in_use.inc();
+        Self { in_use, permit }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.in_use.dec();
+    }
+}
+
 struct Home {
     shard: String,
+    metrics: ConnectionMetrics,
     options: MySqlConnectOptions,
     config: ConnectionsConfig,
     idle: Mutex<Vec<(MySqlConnection, Instant)>>,
@@ -77,7 +108,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(shard: &str, url: &str, config: ConnectionsConfig) -> Result<Self, String> {
+    pub(super) fn new(
+        shard: &str,
+        url: &str,
+        config: ConnectionsConfig,
+        metrics: ConnectionMetrics,
+    ) -> Result<Self, String> {
         let options: MySqlConnectOptions = url.parse().map_err(|error: sqlx::Error| {
             format!("the address of shard {shard} makes no sense: {error}")
         })?;
@@ -85,7 +121,8 @@ impl Connections {
             .log_statements(tracing::log::LevelFilter::Trace)
             // Its text, never its values; with the ids of the request that waits for it.
             .log_slow_statements(tracing::log::LevelFilter::Warn, SLOW);
-        let home = Home { shard: shard.to_owned(), options, config, idle: Mutex::default() };
+        let home =
+            Home { shard: shard.to_owned(), metrics, options, config, idle: Mutex::default() };
         Ok(Self { home: Arc::new(home), places: Arc::new(Semaphore::new(config.max)) })
     }
 
@@ -104,13 +141,14 @@ impl Connections {
     }
 
     async fn find(&self) -> Result<Lease, sqlx::Error> {
-        let place =
+        let permit =
             self.places.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+        let place = Place::taken(self.home.metrics.in_use.clone(), permit);
         loop {
             let idle = self.home.idle().pop();
             let Some((mut connection, since)) = idle else { break };
             if since.elapsed() < TRUSTED_FOR || connection.ping().await.is_ok() {
-                return Ok(Lease { connection: Some(connection), home: self.home.clone(), place });
+                return Ok(self.lent(connection, place));
             }
         }
         let mut connection = self.home.options.connect().await?;
@@ -121,7 +159,12 @@ impl Connections {
              innodb_lock_wait_timeout = {lock_wait_s}"
         );
         connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(set_up))).await?;
-        Ok(Lease { connection: Some(connection), home: self.home.clone(), place })
+        Ok(self.lent(connection, place))
+    }
+
+    fn lent(&self, connection: MySqlConnection, place: Place) -> Lease {
+        let (home, since) = (self.home.clone(), Instant::now());
+        Lease { connection: Some(connection), home, since, place }
     }
 
     fn not_sent(&self, why: &str) -> StoreError {
@@ -134,8 +177,9 @@ impl Connections {
 pub(super) struct Lease {
     connection: Option<MySqlConnection>,
     home: Arc<Home>,
+    since: Instant,
     #[expect(dead_code, reason = "held for its drop: it gives the place back")]
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Lease {
@@ -152,6 +196,7 @@ impl Lease {
         mut self,
         ended: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
     ) -> Result<T, StoreError> {
+        self.home.metrics.statement_seconds.observe(self.since.elapsed().as_secs_f64());
         let ended = ended.unwrap_or_else(|_| {
             Err(sqlx::Error::Io(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramTimer, IntCounter, IntCounterVec, IntGaugeVec, Opts,
-    Registry,
+    Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec,
+    Opts, Registry,
 };
 use seat_model::ShardId;
 use service_kit::{Component, Process};
@@ -18,8 +18,8 @@ use sqlx::migrate::Migrate;
 
 use super::bookings::BookingsAsked;
 use super::committer::{Committer, CommitterConfig};
-use super::connections::{Connections, ConnectionsConfig};
-use super::error::StoreError;
+use super::connections::{ConnectionMetrics, Connections, ConnectionsConfig};
+use super::error::{Refusal, StoreError};
 use super::group::NewBooking;
 use super::questions::QuestionsConfig;
 use super::remembered::AnswersAsked;
@@ -34,6 +34,9 @@ const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct ShardMetrics {
     commits: IntCounterVec,
+    refusals: IntCounterVec,
+    connections: IntGaugeVec,
+    statement_seconds: HistogramVec,
     group_sizes: Histogram,
     groups_redone: IntCounter,
     commit_seconds: Histogram,
@@ -52,6 +55,25 @@ impl ShardMetrics {
         let commits = IntCounterVec::new(
             Opts::new("booking_commits_total", "Bookings sent to a shard, by what became of them."),
             &["shard", "result"],
+        )?;
+        let refusals = IntCounterVec::new(
+            Opts::new(
+                "booking_commit_refusals_total",
+                "Bookings that a shard refused to commit, by the reason: stale_placement is an old epoch.",
+            ),
+            &["shard", "reason"],
+        )?;
+        let connections = IntGaugeVec::new(
+            Opts::new("booking_shard_connections", "Connections in use or being made, by shard."),
+            &["shard"],
+        )?;
+        let statement_seconds = HistogramVec::new(
+            HistogramOpts::new(
+                "booking_shard_statement_duration_seconds",
+                "Time of one use of a connection to a shard, whatever became of it.",
+            )
+            .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 3.0]),
+            &["shard"],
         )?;
         let group_sizes = Histogram::with_opts(
             HistogramOpts::new("booking_commit_group_size", "Bookings in one commit transaction.")
@@ -81,11 +103,24 @@ impl ShardMetrics {
         )?;
         registry.register(Box::new(stuck.clone()))?;
         registry.register(Box::new(commits.clone()))?;
+        registry.register(Box::new(refusals.clone()))?;
+        registry.register(Box::new(connections.clone()))?;
+        registry.register(Box::new(statement_seconds.clone()))?;
         registry.register(Box::new(group_sizes.clone()))?;
         registry.register(Box::new(groups_redone.clone()))?;
         registry.register(Box::new(commit_seconds.clone()))?;
         registry.register(Box::new(outbox_backlog.clone()))?;
-        Ok(Self { commits, group_sizes, groups_redone, commit_seconds, outbox_backlog, stuck })
+        Ok(Self {
+            commits,
+            refusals,
+            connections,
+            statement_seconds,
+            group_sizes,
+            groups_redone,
+            commit_seconds,
+            outbox_backlog,
+            stuck,
+        })
     }
 
     pub(super) fn group_size(&self, size: usize) {
@@ -102,14 +137,38 @@ impl ShardMetrics {
     }
 
     pub(super) fn committed(&self, shard: &str, ended: &Result<(), StoreError>) {
-        let result = match ended {
-            Ok(()) => "committed",
-            Err(StoreError::Refused(_)) => "refused",
-            Err(StoreError::Unknown { .. }) => "unknown",
-            Err(StoreError::NotSent { .. }) => "not_sent",
-            Err(StoreError::Deadlock { .. }) => "deadlock",
-        };
-        self.commits.with_label_values(&[shard, result]).inc();
+        self.commits.with_label_values(&[shard, result_name(ended)]).inc();
+        if let Err(StoreError::Refused(refusal)) = ended {
+            self.refusals.with_label_values(&[shard, refusal.as_str()]).inc();
+        }
+    }
+
+    /// What is counted of the connections to one shard. What has not happened
+    /// there yet is 0 from now on: of a count that begins with 1 Prometheus sees no rise.
+    pub(super) fn of_shard(&self, shard: &str) -> ConnectionMetrics {
+        for result in RESULTS {
+            self.commits.with_label_values(&[shard, result]);
+        }
+        for refusal in Refusal::ALL {
+            self.refusals.with_label_values(&[shard, refusal.as_str()]);
+        }
+        ConnectionMetrics {
+            in_use: self.connections.with_label_values(&[shard]),
+            statement_seconds: self.statement_seconds.with_label_values(&[shard]),
+        }
+    }
+}
+
+/// What becomes of a commit.
+const RESULTS: [&str; 5] = ["committed", "refused", "unknown", "not_sent", "deadlock"];
+
+const fn result_name(ended: &Result<(), StoreError>) -> &'static str {
+    match ended {
+        Ok(()) => "committed",
+        Err(StoreError::Refused(_)) => "refused",
+        Err(StoreError::Unknown { .. }) => "unknown",
+        Err(StoreError::NotSent { .. }) => "not_sent",
+        Err(StoreError::Deadlock { .. }) => "deadlock",
     }
 }
 
@@ -138,7 +197,8 @@ impl Shard {
         metrics: &ShardMetrics,
         process: &Process,
     ) -> Result<Self, String> {
-        let connections = Connections::new(id.as_str(), url, connections)?;
+        let counted = metrics.of_shard(id.as_str());
+        let connections = Connections::new(id.as_str(), url, connections, counted)?;
         let committer =
             Committer::start(id.as_str(), &connections, committer, metrics, &process.background);
         let component = process.readiness.optional(id.as_str());

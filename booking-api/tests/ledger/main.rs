@@ -173,6 +173,16 @@ fn groups(registry: &Registry) -> (u64, f64) {
     (sent, redone)
 }
 
+/// What a counter of this shard shows; none that was never counted is missing.
+fn counted(registry: &Registry, name: &str, label: (&str, &str)) -> f64 {
+    let gathered = registry.gather();
+    let family = gathered.iter().find(|family| family.name() == name).unwrap();
+    let has = |metric: &&prometheus::proto::Metric| {
+        metric.get_label().iter().any(|pair| (pair.name(), pair.value()) == label)
+    };
+    family.get_metric().iter().find(has).unwrap().get_counter().get_value()
+}
+
 async fn a_sale_is_read_as_it_was_written(database: Database) {
     let opened = database.open().await;
     database.execute(SHOW).await;
@@ -360,6 +370,14 @@ async fn a_seat_is_sold_once_and_a_booking_written_once(database: Database) {
     shard.commit(booking(1, "ann", &["A-1", "A-2"])).await.unwrap();
     assert_eq!(shard.commit(booking(2, "bob", &["A-3", "A-2"])).await, refused(Refusal::SeatSold));
     assert_eq!(shard.commit(booking(1, "ann", &["A-4"])).await, refused(Refusal::DuplicateBooking));
+    for (result, count) in [("committed", 1.0), ("refused", 2.0), ("unknown", 0.0)] {
+        let there = counted(&opened.registry, "booking_commits_total", ("result", result));
+        assert!((there - count).abs() < 0.5, "{result}: {there}");
+    }
+    for (reason, count) in [("seat_sold", 1.0), ("duplicate_booking", 1.0), ("quota", 0.0)] {
+        let there = counted(&opened.registry, "booking_commit_refusals_total", ("reason", reason));
+        assert!((there - count).abs() < 0.5, "{reason}: {there}");
+    }
     assert_eq!(database.number("SELECT COUNT(*) FROM seat_sale").await, 2);
     assert_eq!(shard.read(id(2)).await.unwrap(), None);
 }

@@ -1,5 +1,5 @@
 //! The operations page, as somebody on call sees it: every dashboard drawn, what
-//! was at a moment, a runbook, and what it says when Prometheus is away.
+//! was at a moment, the runbooks, and what it says when Prometheus is away.
 
 use fantoccini::key::Key;
 use serde_json::json;
@@ -91,6 +91,11 @@ pub(crate) async fn operations_on_a_phone_in_the_hand(house: &House, browsers: &
     is_drawn(&phone, "Overview", 8).await;
     fits(&phone).await;
     phone.picture("33-phone-operations").await;
+    phone.press_words("Runbooks").await;
+    phone.press_words("InvariantBroken").await;
+    phone.reads("h1", "InvariantBroken").await;
+    fits(&phone).await;
+    phone.picture("37-phone-runbook").await;
     let night = browsers.open(Screen::Night).await;
     night.go(&house.cluster.operations_url()).await;
     is_drawn(&night, "Overview", 8).await;
@@ -104,10 +109,22 @@ pub(crate) async fn an_alert_has_its_runbook_beside_it(house: &House, browsers: 
     house.cluster.kill("payment-gateway").await.expect("it is killed");
     woken.reads("#alerts", "InstanceDown · payment-gateway").await;
     woken.press_words("instance-down.md").await;
-    woken.reads("#book-title", "docs/runbooks/instance-down.md").await;
-    woken.reads("#book-text", "What people see.").await;
+    woken.reads("h1", "InstanceDown").await;
+    woken.reads(".book", "What people see.").await;
     woken.picture("35-operations-runbook").await;
-    woken.press_words("Close").await;
+    // A runbook leads to others, to a chapter of the handbook, and back.
+    woken.press_words("StoreDown").await;
+    woken.reads("h1", "StoreDown").await;
+    woken.press_words("SQL").await;
+    woken.reads("h1", "Operations").await;
+    let there = "return location.hash === '#by-hand' && Boolean(document.querySelector(':target'))";
+    woken.becomes(there, vec![]).await;
+    woken.press_words("Runbooks").await;
+    woken.press_words("ViewsStale").await;
+    woken.reads("h1", "ViewsStale").await;
+    woken.press_words("Operations").await;
+    is_drawn(&woken, "Overview", 8).await;
+    woken.reads("nav a[href^=http]:not([hidden])", "Alertmanager").await;
     house.cluster.restart("payment-gateway").await.expect("it comes back");
     let silent = "return !document.querySelector('#alerts').textContent.includes('InstanceDown')";
     woken.becomes(silent, vec![]).await;

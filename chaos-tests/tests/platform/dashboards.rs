@@ -1,6 +1,7 @@
 //! The dashboards on a platform that runs: each question of each panel has an
-//! answer, and Prometheus serves the page that draws them.
+//! answer, and Prometheus serves the page that draws them and the runbooks.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -92,4 +93,38 @@ pub(crate) async fn the_operations_page_is_served_as_it_was_written(world: &Worl
         on_page.map(|panel| panel["targets"].as_array().expect("targets").len()).sum();
     assert_eq!(on_page, questions().len());
     assert!(page.trim_end().ends_with("</html>"), "the page is cut off");
+
+    // The runbooks beside it, and whatever each of them links to.
+    let list = handbook_page(world, "docs/runbooks/index.html").await;
+    let runbooks: BTreeSet<&str> = links(&list).filter(|link| !link.starts_with("..")).collect();
+    assert!(runbooks.len() > 10, "{runbooks:?}");
+    let mut linked = BTreeSet::new();
+    for runbook in &runbooks {
+        let page = handbook_page(world, &format!("docs/runbooks/{runbook}")).await;
+        assert!(page.contains("<h1 id="), "{runbook} has no heading");
+        assert!(
+            page.contains("<strong>Afterwards.</strong>"),
+            "{runbook} does not say how it ends"
+        );
+        linked.extend(links(&page).map(str::to_owned));
+    }
+    for link in linked {
+        handbook_page(world, &format!("docs/runbooks/{link}")).await;
+    }
+}
+
+/// A page beside the operations page, as Prometheus serves it.
+async fn handbook_page(world: &World, place: &str) -> String {
+    let url = world.cluster.operations_url().replace("operations.html", place);
+    let answer = world.anybody.http().get(url).send().await.expect("Prometheus answers");
+    assert_eq!(answer.status(), 200, "{place}");
+    let page = answer.text().await.expect("a page");
+    assert!(page.trim_end().ends_with("</html>"), "{place} is cut off");
+    page
+}
+
+/// Where a page leads, without what stands outside of this Prometheus.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    let all = page.split("href=\"").skip(1).filter_map(|rest| rest.split(['"', '#']).next());
+    all.filter(|link| !link.is_empty() && !link.contains(':'))
 }

@@ -310,13 +310,9 @@ class Panel {
 function runbookOf(place) {
   const name = place.split('/').pop();
   if (place.startsWith('https://')) return make('a', { href: place, rel: 'noreferrer' }, name);
-  const button = make('button', { type: 'button' }, name);
-  button.addEventListener('click', () => {
-    byId('book-title').textContent = place;
-    byId('book-text').textContent = runbooks[name] || 'This page does not have it; see ' + place + ' in the repository.';
-    byId('book').showModal();
-  });
-  return button;
+  const book = name.split('.md')[0];
+  if (runbooks.includes(book)) return make('a', { href: 'docs/runbooks/' + book + '.html' }, name);
+  return make('small', {}, place + ' in the repository');
 }
 
 function alertRow(alert) {
@@ -327,6 +323,15 @@ function alertRow(alert) {
   const badge = make('span', { class: 'badge ' + (alert.state === 'firing' ? 'firing' : 'pending') }, alert.state === 'firing' ? severity || 'firing' : 'pending');
   const place = alert.annotations.runbook_url;
   return make('li', {}, badge, said, place ? runbookOf(place) : '');
+}
+
+// Prometheus knows whom it tells; without anybody there is no link.
+async function refreshAlertmanager() {
+  const { activeAlertmanagers } = await ask('alertmanagers');
+  const urls = activeAlertmanagers.map((one) => one.url.split('/api/')[0]).filter((url) => url.startsWith('http'));
+  const link = byId('alertmanager');
+  link.hidden = !urls.length;
+  if (urls.length) link.href = urls[0];
 }
 
 let alertsShown = '';
@@ -354,7 +359,7 @@ async function refresh() {
   const now = turn;
   const span = grid();
   try {
-    const ended = await Promise.allSettled([refreshAlerts(), ...panels.map((panel) => panel.refresh(span, now))]);
+    const ended = await Promise.allSettled([refreshAlerts(), refreshAlertmanager(), ...panels.map((panel) => panel.refresh(span, now))]);
     const failed = ended.filter((one) => one.status === 'rejected').map((one) => one.reason);
     const away = failed.find((one) => one instanceof Away);
     byId('away').hidden = !away;

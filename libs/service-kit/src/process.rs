@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 use clap::Parser;
-use prometheus::Registry;
+use prometheus::{IntGaugeVec, Opts, Registry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -194,6 +194,12 @@ where
 
 fn register_process_metrics(registry: &Registry) -> prometheus::Result<Red> {
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+    let build = IntGaugeVec::new(
+        Opts::new("seatlock_build_info", "The version that runs, as a label; always 1."),
+        &["version"],
+    )?;
+    registry.register(Box::new(build.clone()))?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     Red::new(registry)
 }
 
