@@ -3,8 +3,7 @@
 
 use seat_model::{BookingId, PerformanceId, SeatId, ShowId, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::mysql::MySqlConnection;
-use sqlx::{Executor, QueryBuilder, Row};
+use sqlx::{Executor, Row};
 use trace_context::Carried;
 
 use super::connections::on_shard;
@@ -13,6 +12,26 @@ use super::error::StoreError;
 use super::ledger::parsed;
 use super::sales::mark_changed;
 use super::shard::Shard;
+
+/// These rows and no others. Behind an `IN` a server that sees a small table
+/// reads all of it, and locks what it reads: two relays at work on rows of their
+/// own would wait for one another.
+macro_rules! of_these {
+    () => {
+        "JSON_TABLE(?, '$[*]' COLUMNS (seq BIGINT UNSIGNED PATH '$')) AS these \
+         STRAIGHT_JOIN outbox AS o ON o.seq = these.seq"
+    };
+}
+
+pub(super) use of_these;
+
+const CLAIMED: &str = concat!(
+    "UPDATE ",
+    of_these!(),
+    " SET o.claimed_until_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) + ?"
+);
+const LEFT: &str = concat!("SELECT o.seq FROM ", of_these!(), " FOR UPDATE");
+const DELETE: &str = concat!("DELETE o FROM ", of_these!());
 
 /// A sale: its money is captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,17 +128,10 @@ impl Shard {
             connection.execute("START TRANSACTION").await?;
             let rows = sqlx::query(CLAIM).bind(limit).fetch_all(&mut *connection).await?;
             if !rows.is_empty() {
-                let mut claim = QueryBuilder::new(
-                    "UPDATE outbox SET claimed_until_ms = \
-                     CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) + ",
-                );
-                claim.push_bind(claim_ms).push(" WHERE seq IN (");
-                let mut list = claim.separated(", ");
-                for row in &rows {
-                    list.push_bind(row.try_get::<u64, _>(0)?);
-                }
-                claim.push(")");
-                claim.build().persistent(false).execute(&mut *connection).await?;
+                let seqs =
+                    rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<u64>, _>>()?;
+                let claim = sqlx::query(CLAIMED).bind(numbers(&seqs)).bind(claim_ms);
+                claim.execute(&mut *connection).await?;
             }
             connection.execute("COMMIT").await?;
             Ok::<_, sqlx::Error>(rows)
@@ -168,18 +180,17 @@ impl Shard {
             transaction!(connection, {
                 // Another instance whose turn it was, too, may have been first;
                 // what it told of may even have arrived by now.
-                let mut look = QueryBuilder::new("SELECT seq FROM outbox WHERE seq IN (");
-                list(&mut look, done);
-                look.push(") FOR UPDATE");
+                let look = sqlx::query(LEFT).bind(numbers(done));
                 let mut left = std::collections::HashSet::with_capacity(done.len());
-                for row in look.build().persistent(false).fetch_all(&mut *connection).await? {
+                for row in look.fetch_all(&mut *connection).await? {
                     left.insert(row.try_get::<u64, _>(0)?);
                 }
                 let tell: Vec<&NewDelivery> =
                     tell.iter().filter(|new| left.contains(&new.seq)).collect();
                 mark_changed(connection, done).await?;
                 insert_deliveries(connection, &tell).await?;
-                delete_done(connection, done).await
+                let delete = sqlx::query(DELETE).bind(numbers(done));
+                delete.execute(&mut *connection).await.map(drop)
             })
         })
     }
@@ -195,18 +206,11 @@ impl Shard {
     }
 }
 
-pub(super) fn list(query: &mut QueryBuilder<sqlx::MySql>, seqs: &[u64]) {
-    let mut list = query.separated(", ");
-    for seq in seqs {
-        list.push_bind(*seq);
-    }
-}
-
-async fn delete_done(connection: &mut MySqlConnection, done: &[u64]) -> Result<(), sqlx::Error> {
-    let mut delete = QueryBuilder::new("DELETE FROM outbox WHERE seq IN (");
-    list(&mut delete, done);
-    delete.push(")");
-    delete.build().persistent(false).execute(connection).await.map(drop)
+/// As JSON, in order: two relays that want the same rows wait for the first.
+pub(super) fn numbers(seqs: &[u64]) -> String {
+    let mut seqs = seqs.to_vec();
+    seqs.sort_unstable();
+    serde_json::Value::from(seqs).to_string()
 }
 
 #[cfg(test)]

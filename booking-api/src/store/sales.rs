@@ -4,13 +4,13 @@
 //! Must not know: where the counts go, and who looks at them.
 
 use seat_model::{PerformanceId, ShowId};
+use sqlx::Row;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::{QueryBuilder, Row};
 
 use super::connections::on_shard;
 use super::error::StoreError;
 use super::ledger::parsed;
-use super::outbox::list;
+use super::outbox::{numbers, of_these};
 use super::shard::Shard;
 
 /// A mark: the sales of a performance changed.
@@ -148,26 +148,24 @@ fn read(row: &MySqlRow) -> Result<SalesHour, sqlx::Error> {
     })
 }
 
-/// Marks the performances of outbox rows that are about to be deleted. Always
-/// in one order: two relays that marked the same two performances the other way
-/// round would wait for one another.
+/// Other names inside: a column of both tables would mean neither. Always in one
+/// order: two relays that marked the same two performances the other way round
+/// would wait for one another.
+const MARK: &str = concat!(
+    "INSERT INTO sales_changed (performance_id, show_id, seq) \
+     SELECT changed_performance, changed_show, last_seq FROM (\
+       SELECT b.performance_id AS changed_performance, b.show_id AS changed_show, \
+         MAX(o.seq) AS last_seq FROM ",
+    of_these!(),
+    " JOIN booking AS b ON b.id = o.booking_id WHERE o.kind <> 'aborted' \
+       GROUP BY b.performance_id, b.show_id) AS changed ORDER BY changed_performance \
+     ON DUPLICATE KEY UPDATE seq = VALUES(seq)"
+);
+
+/// Marks the performances of outbox rows that are about to be deleted.
 pub(super) async fn mark_changed(
     connection: &mut MySqlConnection,
     done: &[u64],
 ) -> Result<(), sqlx::Error> {
-    let mut mark = QueryBuilder::new(
-        // Other names inside: a column of both tables would mean neither.
-        "INSERT INTO sales_changed (performance_id, show_id, seq) \
-         SELECT changed_performance, changed_show, last_seq FROM (\
-           SELECT b.performance_id AS changed_performance, b.show_id AS changed_show, \
-             MAX(o.seq) AS last_seq \
-           FROM outbox o JOIN booking b ON b.id = o.booking_id \
-           WHERE o.kind <> 'aborted' AND o.seq IN (",
-    );
-    list(&mut mark, done);
-    mark.push(
-        ") GROUP BY b.performance_id, b.show_id) AS changed ORDER BY changed_performance \
-         ON DUPLICATE KEY UPDATE seq = VALUES(seq)",
-    );
-    mark.build().persistent(false).execute(connection).await.map(drop)
+    sqlx::query(MARK).bind(numbers(done)).execute(connection).await.map(drop)
 }

@@ -24,7 +24,7 @@ use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;
 use prometheus::Registry;
 use sales::{
-    changed_sales_are_marked_until_what_was_seen_is_counted,
+    a_relay_waits_for_no_rows_of_another, changed_sales_are_marked_until_what_was_seen_is_counted,
     what_was_sold_before_there_were_marks_is_marked,
 };
 use seat_model::{
@@ -75,6 +75,7 @@ fn main() -> std::process::ExitCode {
         a_refused_settlement_is_seen_and_in_nobodys_way,
         changed_sales_are_marked_until_what_was_seen_is_counted,
         what_was_sold_before_there_were_marks_is_marked,
+        a_relay_waits_for_no_rows_of_another,
         an_event_is_written_exactly_with_the_end_of_its_outbox_row,
         deliveries_keep_the_order_of_a_booking_for_each_webhook,
         a_claim_that_ran_out_is_another_instances,

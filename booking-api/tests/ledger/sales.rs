@@ -3,6 +3,7 @@
 
 use booking_api::store::{ChangedSales, NewBooking, SalesHour, Shard};
 use seat_model::{PerformanceId, ShardEpoch, Timestamp};
+use sqlx::Executor as _;
 
 use crate::server::Database;
 use crate::{SHOW, booking, id, show, tombstone};
@@ -107,4 +108,27 @@ pub(crate) async fn what_was_sold_before_there_were_marks_is_marked(database: Da
         shard.sales_are_counted(mark).await.unwrap();
     }
     assert_eq!(shard.count_changed_sales().await.unwrap(), 0);
+}
+
+pub(crate) async fn a_relay_waits_for_no_rows_of_another(database: Database) {
+    let opened = database.open().await;
+    let shard = &opened.shard;
+    database.execute(SHOW).await;
+    shard.commit(at(3, "p1", booking(1, "ann", &["A-1"]))).await.unwrap();
+    shard.commit(at(3, "p2", booking(2, "bob", &["A-1"]))).await.unwrap();
+    shard.tombstone(&tombstone(9)).await.unwrap();
+    let rows = shard.claim_outbox(100, 60_000).await.unwrap();
+    let (first, own) = rows.split_first().unwrap();
+    assert_eq!(own.len(), 2);
+    // Another relay is in the middle of completing the first.
+    let mut other = database.connect().await;
+    other.execute("START TRANSACTION").await.unwrap();
+    let locked = sqlx::query("SELECT seq FROM outbox WHERE seq = ? FOR UPDATE").bind(first.seq);
+    locked.fetch_one(&mut other).await.unwrap();
+    let own: Vec<u64> = own.iter().map(|row| row.seq).collect();
+    shard.complete_outbox(&own, &[]).await.unwrap();
+    assert_eq!(shard.outbox_backlog().await.unwrap(), 1);
+    other.execute("ROLLBACK").await.unwrap();
+    shard.complete_outbox(&[first.seq], &[]).await.unwrap();
+    assert_eq!(shard.outbox_backlog().await.unwrap(), 0);
 }
