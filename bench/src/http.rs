@@ -91,8 +91,7 @@ impl Server {
     }
 
     async fn send(&self, request: &str) -> Result<Answer, NoAnswer> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut stream = match idle {
+        let mut stream = match self.kept() {
             Some(stream) => stream,
             None => self.connect().await.map_err(|_| NoAnswer::NotSent)?,
         };
@@ -102,6 +101,17 @@ impl Server {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
         }
         Ok(answer)
+    }
+
+    /// A connection that is still open: one that was idle during a long
+    /// measurement may have been closed meanwhile.
+    fn kept(&self) -> Option<TcpStream> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = |stream: &TcpStream| {
+            let read = stream.try_read(&mut [0]);
+            read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        };
+        std::iter::from_fn(|| idle.pop()).find(open)
     }
 
     async fn connect(&self) -> std::io::Result<TcpStream> {

@@ -1,7 +1,6 @@
 //! What looking costs: maps, shows and lists through the load balancer, a map
 //! while its seats are being taken, and open event streams.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -53,7 +52,8 @@ pub(super) async fn run(
     place.begin().await?;
     let house = House::open(&place.stage, place.balancer, place.options.house).await?;
     let sold = house.sell_half(&place.stage).await?;
-    let map = seen(place.balancer, &house, sold).await?;
+    let server = Server::new(place.balancer);
+    let map = seen(&server, &house, sold).await?;
     report.add_checks(vec![Check::same(
         format!("{BENCH}: the map has what was sold"),
         map.seats.len(),
@@ -69,7 +69,7 @@ pub(super) async fn run(
     let mut looked = 0;
     let mut next = 0;
     for _ in 0..place.options.rounds {
-        for subject in subjects(place.balancer, &house, gathered).await? {
+        for subject in subjects(&server, &house, gathered).await? {
             let looker = Arc::new(subject.looker(place));
             let loads = place.two_loads(place.options.lookers, &looker).await?;
             looked += judge(&loads.history, subject.operation, &mut faults);
@@ -102,10 +102,10 @@ impl Subject {
 }
 
 /// The map once all that was sold is on it, or as it is when that takes too long.
-async fn seen(balancer: SocketAddr, house: &House, sold: usize) -> Result<SeatMap, Failure> {
+async fn seen(server: &Server, house: &House, sold: usize) -> Result<SeatMap, Failure> {
     let began = Instant::now();
     loop {
-        let answer = get(balancer, &house.seats_path(), "").await?;
+        let answer = get(server, &house.seats_path(), "").await?;
         let map: SeatMap = serde_json::from_slice(&answer.body)?;
         if map.seats.len() == sold || began.elapsed() > SETTLED_WITHIN {
             return Ok(map);
@@ -114,10 +114,8 @@ async fn seen(balancer: SocketAddr, house: &House, sold: usize) -> Result<SeatMa
     }
 }
 
-/// On a connection of its own: one that was idle during a measurement may have
-/// been closed.
-async fn get(balancer: SocketAddr, path: &str, headers: &str) -> Result<Answer, Failure> {
-    let answer = Server::new(balancer).get(path, headers).await;
+async fn get(server: &Server, path: &str, headers: &str) -> Result<Answer, Failure> {
+    let answer = server.get(path, headers).await;
     let answer = answer.map_err(|error| format!("{error:?} to GET {path}"))?;
     if !matches!(answer.status, 200 | 304) {
         return Err(format!("{} to GET {path}", answer.status).into());
@@ -128,7 +126,7 @@ async fn get(balancer: SocketAddr, path: &str, headers: &str) -> Result<Answer, 
 /// What is asked for in a round, with the sizes it has by then; notes what it
 /// weighs on the way.
 async fn subjects(
-    balancer: SocketAddr,
+    server: &Server,
     house: &House,
     gathered: &mut Gathered,
 ) -> Result<Vec<Subject>, Failure> {
@@ -139,7 +137,7 @@ async fn subjects(
         (Measure::MapBitsBytes, "accept: application/octet-stream\r\n"),
     ];
     for (measure, headers) in forms {
-        gathered.note(measure, weight(&get(balancer, &map, headers).await?));
+        gathered.note(measure, weight(&get(server, &map, headers).await?));
     }
     let show = format!("/v1/show/{}", house.show);
     let whole = [
@@ -150,7 +148,7 @@ async fn subjects(
     let mut subjects = Vec::new();
     let mut tag = None;
     for (operation, measure, path) in whole {
-        let answer = get(balancer, &path, BROWSER).await?;
+        let answer = get(server, &path, BROWSER).await?;
         gathered.note(measure, weight(&answer));
         if operation == Operation::Map {
             tag.clone_from(&answer.etag);
@@ -160,7 +158,7 @@ async fn subjects(
     }
     let tag = tag.ok_or("a seat map has no validator")?;
     let headers = format!("{BROWSER}if-none-match: {tag}\r\n");
-    let answer = get(balancer, &map, &headers).await?;
+    let answer = get(server, &map, &headers).await?;
     gathered.note(Measure::UnchangedBytes, weight(&answer));
     // Before the map, in whose turn seats are taken.
     let unchanged = Subject { operation: Operation::Unchanged, path: map, headers, bytes: 0 };
