@@ -222,7 +222,9 @@ pub(crate) async fn what_is_sold_while_the_catalogue_is_away_is_counted_afterwar
     let door = world.cluster.service_urls(NodeKind::BookingApi).remove(0);
     let buyer = world.customer("uncounted").at(door);
     bought(&buyer, &show, &["S-A-1"]).await;
-    told(world, &show, SOON, &[("/sales/tickets", json!(1))]).await;
+    // Demand, too: what is on its way to a catalogue that dies may be lost.
+    let counted = [("/sales/tickets", json!(1)), ("/demand/holds", json!(1))];
+    told(world, &show, SOON, &counted).await;
     let catalogue = world.names_of(NodeKind::Catalogue).remove(0);
     world.cluster.kill(&catalogue).await.expect("killed");
     let late = bought(&buyer, &show, &["S-A-2", "S-A-3"]).await;
