@@ -100,7 +100,7 @@ async fn start() -> Result<World, String> {
     let sale = toml::toml! {
         confirming_for_ms = 3000
         committer = { wait_max_ms = 500 }
-        connections = { statement_timeout_ms = 1500 }
+        connections = { acquire_timeout_ms = 900, statement_timeout_ms = 1500 }
     };
     // Tried again sooner, and less often, than in production.
     let webhooks = toml::toml! {
